@@ -1,0 +1,339 @@
+"""The nouns of hubbot as frozen values, carried from stage to stage.
+
+Scores, gains and intervals are in points (0 to 100) or differences of points everywhere.
+Only the standard library is imported here: the probing child reads these values too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+HeadName = Literal["linear", "head"]
+"""``linear``: multinomial logistic regression; ``head``: pooler, dropout, projection."""
+
+DEFAULT_HEAD: HeadName = "head"
+"""The head whose number stands for the probe where one number is asked for."""
+
+Pooling = Literal["first", "mean", "last_token", "decoder_eos", "config"]
+"""How one vector is taken from the last hidden states (design, protocols).
+
+``config``: ``classifier_pooling`` of the base model's configuration decides (ModernBERT).
+"""
+
+Interval = tuple[float, float]
+"""Lower and upper end, in points."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """One pretrained model and how its descendants are recognised and pooled."""
+
+    name: str
+    """Name in tables, commands and folders, such as ``roberta-base``."""
+    hub_id: str
+    """Current Hub id of the pretrained repository."""
+    aliases: tuple[str, ...] = ()
+    """Older ids that lead to the same repository."""
+    revision: str = ""
+    """Commit hash of the base model; empty until resolved online."""
+    model_type: str
+    """``model_type`` of config.json."""
+    shape: Mapping[str, Any]
+    """Keys of config.json, as the file names them, and the values that must be there."""
+    accepts: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Keys that may be absent or must hold one of these values (old and re-saved files)."""
+    vocab_size: int
+    """Rows of the embedding matrix in the base model's file."""
+    vocab_tolerance: int = 0
+    """How far a checkpoint's ``vocab_size`` may lie from it (added tokens)."""
+    pooling: Pooling
+    """Pooling of the probe, part of the protocol's identity."""
+    head_activation: Literal["tanh", "gelu", "relu", "none"]
+    """Activation behind the dense layer of this family's classification head."""
+    pooler_tensors: tuple[str, ...] = ()
+    """Names under which a checkpoint may store that dense layer, without ``.weight``."""
+    bin_weights: bool = False
+    """Whether the base model itself was only seen with pytorch_model.bin."""
+    derived_from: str | None = None
+    """Name of the architecture (or Hub id) this one was trained on from, where one is known."""
+    licence: str = ""
+    """Licence on the base model's card; empty where none is stated."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """For each group of values, the public page they were read from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSpec:
+    """One entry of the data-set catalog."""
+
+    name: str
+    """Name in commands and tables, such as ``mnli``."""
+    hub_id: str
+    """Hub id of a data set readable without a loading script."""
+    config: str | None
+    """Configuration of the Hub data set, None for the only one."""
+    revision: str
+    """Commit hash; empty until resolved online."""
+    folders: tuple[str, ...]
+    """Folders tried, in order, below ``--data-dir``."""
+    text_columns: tuple[str, ...]
+    """One or two text columns, in the order in which the tokenizer gets them."""
+    label_column: str
+    """Column of the class numbers."""
+    label_names: tuple[str, ...]
+    """Class names in label order."""
+    task_type: str
+    """Hub task, such as ``text-classification``."""
+    metric: str
+    """Name of the packaged metric module."""
+    splits: Mapping[str, str]
+    """Split of the data set that serves as ``train``, ``validation`` and ``test``."""
+    sizes: Mapping[str, int]
+    """Published number of rows of each named split."""
+    licence: str
+    """Licence as the makers state it."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """For each group of values, the public page they were read from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadRecipe:
+    """How the ``head`` is trained (protocols.toml)."""
+
+    learning_rate: float
+    """Peak of AdamW's learning rate."""
+    weight_decay: float
+    """AdamW's decoupled decay."""
+    batch_size: int
+    """Rows per step."""
+    epochs: int
+    """Passes over the training rows; the best one on validation is kept."""
+    dropout: float
+    """Probability of a feature being dropped, 0 to 1."""
+    seeds: tuple[int, ...]
+    """One head is trained for each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """How a number is made; a number without it is not published."""
+
+    name: str
+    """Name without version or size, such as ``lp-mnli``."""
+    version: int
+    """Raised when the same name would give other numbers."""
+    dataset: str
+    """Name of the data set in the catalog."""
+    max_length: int
+    """Tokens after which a pair is cut, longest side first."""
+    max_train: int | None
+    """Training rows of the label-stratified prefix; None for all."""
+    dtype: str
+    """Precision of encoder and features."""
+    l2_grid: tuple[float, ...]
+    """Candidates for the L2 weight of ``linear``, chosen on validation."""
+    recipe: HeadRecipe
+    """Training of ``head``."""
+
+    @property
+    def identifier(self) -> str:
+        """``lp-mnli`` or ``lp-mnli@20000``: what records and cards print."""
+        return self.name if self.max_train is None else f"{self.name}@{self.max_train}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """One file of a repository at a revision."""
+
+    path: str
+    """Path inside the repository."""
+    size: int
+    """Bytes."""
+    sha256: str | None
+    """Digest of the content where the Hub keeps it in LFS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCheckpoint:
+    """What the Hub says of one repository at one revision."""
+
+    model: str
+    """Hub id as the Hub spells it now (renames followed)."""
+    revision: str
+    """Full commit hash."""
+    files: tuple[RemoteFile, ...]
+    """All files of the repository."""
+    owner: str
+    """Namespace of the id; empty for the oldest repositories."""
+    is_private: bool
+    """Visible to some accounts only."""
+    is_gated: bool
+    """Asks for consent before files can be read."""
+    is_disabled: bool
+    """Switched off by the Hub."""
+    tags: tuple[str, ...] = ()
+    """Tags of the repository."""
+    base_models: tuple[str, ...] = ()
+    """Declared ``base_model`` ids of the card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalCheckpoint:
+    """A checkpoint on disk, ready to be handed to the child."""
+
+    model: str
+    """Hub id, or the folder's name."""
+    revision: str
+    """Full commit hash; empty for a folder that did not come from the Hub."""
+    folder: Path
+    """Holds config.json, the weights and the tokenizer's files, nothing executable."""
+    weights_files: tuple[str, ...]
+    """File names of the weights inside ``folder``."""
+    weights_digest: str
+    """``sha256:`` and the hex digest of the weights (of the shards' digests where sharded)."""
+    tokenizer_digest: str
+    """``sha256:`` and the hex digest over the tokenizer's files."""
+    base_models: tuple[str, ...] = ()
+    """Declared ``base_model`` ids of the card."""
+    tags: tuple[str, ...] = ()
+    """Tags of the repository."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSplit:
+    """One split on disk as plain Parquet."""
+
+    path: Path
+    """Parquet file with the text columns and the label column of the data set's entry."""
+    digest: str
+    """``sha256:`` and the hex digest of texts and labels, whatever the file's layout."""
+    n_rows: int
+    """Rows in the file."""
+    split: str
+    """Name of the split in the data set."""
+    revision: str
+    """Commit hash of the data set; empty for a local folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """What ``hubbot probe`` measured on one checkpoint."""
+
+    model: str
+    """Hub id or folder name."""
+    revision: str
+    """Full commit hash; empty for a local folder."""
+    architecture: str
+    """Name in the catalog."""
+    base_model: str
+    """Hub id of the pretrained model the gain is taken against."""
+    protocol: str
+    """Identifier of the protocol."""
+    dataset_revision: str
+    """Commit hash of the data set, or the digest of the local files."""
+    weights_digest: str
+    """Digest of the checkpoint's weights."""
+    lp_accuracy: Mapping[HeadName, float]
+    """Test accuracy of each head, points; for ``head`` the mean over seeds."""
+    lp_accuracy_interval: Mapping[HeadName, Interval]
+    """95 % interval: test-set sampling, and seeds for ``head``."""
+    lp_gain: Mapping[HeadName, float] | None
+    """LP(m, MNLI): accuracy minus the base model's, points; None without a base model."""
+    lp_gain_interval: Mapping[HeadName, Interval] | None
+    """95 % interval of the gain, from the same test rows (paired)."""
+    base_lp_accuracy: Mapping[HeadName, float] | None
+    """The base model's own accuracy, points."""
+    n_train: int
+    """Training rows."""
+    n_test: int
+    """Test rows."""
+    seconds: Mapping[str, float]
+    """Wall-clock time of ``download``, ``tokenize``, ``encode`` and ``head``."""
+    device: str
+    """Device of the encoder, such as ``cpu`` or the GPU's name."""
+    dtype: str
+    """Precision of the encoder."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Spread over seeds, chosen L2, origin of the pooler, share of truncated pairs, flags."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of torch and transformers in the child."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Predicted gain of fine-tuning from a checkpoint instead of its base model."""
+
+    architecture: str
+    """Name in the catalog."""
+    gain: float | None
+    """Expected average gain over the target group, points; None where refused."""
+    interval: Interval | None
+    """Interval of ``level``; None where refused."""
+    level: float
+    """Nominal coverage of the interval, 0 to 1."""
+    probability_positive: float | None
+    """Probability that the gain is above 0; None where refused."""
+    n: int
+    """Models behind the calibration."""
+    calibration: str
+    """Name of the calibration; empty where there is none."""
+    target_group: str
+    """Group of targets the average runs over."""
+    is_borrowed: bool
+    """Calibrated under another protocol than the one measured."""
+    is_extrapolated: bool
+    """Outside the LP range that the calibration has seen."""
+    note: str
+    """Plain sentences: how to read the number, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A change to one card, ready to be published."""
+
+    model: str
+    """Hub id."""
+    parent: str
+    """Commit hash on the main branch that ``new`` was made from."""
+    old: bytes
+    """README.md at ``parent``; empty where there is none."""
+    new: bytes
+    """README.md as proposed."""
+    title: str
+    """Title of the pull request and of its commit."""
+    body: str
+    """Description of the pull request; holds the marker."""
+
+
+Action = Literal["would-open", "would-update", "opened", "updated", "unchanged", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What became of a proposal."""
+
+    action: Action
+    """In one word."""
+    reason: str
+    """Why, in a sentence; empty where the action says it."""
+    url: str | None
+    """Address of the pull request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """Outcome of ``hubbot annotate`` for one checkpoint."""
+
+    model: str
+    """Hub id."""
+    action: Action
+    """In one word."""
+    reason: str
+    """Why, in a sentence; empty where the action says it."""
+    url: str | None
+    """Address of the pull request."""
+    diff: str
+    """Unified diff of the card."""
+    record: Mapping[str, Any]
+    """The score record as plain values."""
