@@ -1,0 +1,49 @@
+"""The ``hubbot`` program: its commands and the options that all share."""
+
+from typing import Annotated
+
+import typer
+
+from hubbot import __version__
+from hubbot.cli.cards import annotate_command, show_command
+from hubbot.cli.demo import demo_command
+from hubbot.cli.doctor import doctor_command
+from hubbot.cli.numbers import predict_command
+from hubbot.cli.output import set_up_logging
+from hubbot.cli.probe import probe_command
+
+app = typer.Typer(
+    name="hubbot",
+    help=(
+        "Which checkpoint on the Hugging Face Hub should I start fine-tuning from, and is it "
+        "worth leaving the plain pretrained one?"
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"hubbot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell what is done.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    set_up_logging(is_verbose=verbose)
+
+
+app.command("probe")(probe_command)
+app.command("predict")(predict_command)
+app.command("annotate")(annotate_command)
+app.command("show")(show_command)
+app.command("demo")(demo_command)
+app.command("doctor")(doctor_command)

@@ -1,0 +1,115 @@
+"""How results reach a terminal, a file or a program."""
+
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hubbot.schema import Interval
+
+
+def complain(message: str) -> None:
+    """Print one error for a person, on standard error, untrusted text made harmless."""
+    print(f"hubbot: {printable(message)}", file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """Print a line that is not the result, on standard error."""
+    print(printable(message), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Escape control characters, so that text from the Hub cannot drive the terminal."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1]
+        for character in text
+    )
+
+
+def print_json(value: Any) -> None:
+    """Print exactly one JSON document on standard output."""
+    json.dump(_plain(value), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def points(value: float | None, interval: Interval | None = None, *, signed: bool = False) -> str:
+    """Write a number of points, with its interval where there is one.
+
+    >>> points(1.234, (0.5, 2.0), signed=True)
+    '+1.23 (+0.50 to +2.00)'
+    """
+    if value is None:
+        return "-"
+    pattern = "{:+.2f}" if signed else "{:.2f}"
+    text = pattern.format(value)
+    if interval is not None:
+        text += f" ({pattern.format(interval[0])} to {pattern.format(interval[1])})"
+    return text
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Print names and values in two columns on standard output."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        table.add_row(Text(name), Text(printable(value)))
+    _console().print(table)
+
+
+def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on standard output."""
+    table = Table(title=title, title_justify="left", show_lines=False)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    _console().print(table)
+
+
+def print_text(text: str) -> None:
+    """Print plain text on standard output, control characters escaped."""
+    sys.stdout.write(printable(text) + ("" if text.endswith("\n") else "\n"))
+
+
+def print_diff(diff: str) -> None:
+    """Print a unified diff, coloured on a terminal."""
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    console = _console()
+    for line in diff.splitlines():
+        style = "bold" if line.startswith(("+++", "---")) else styles.get(line[:1], "")
+        console.print(Text(printable(line), style=style), soft_wrap=True)
+
+
+def _console() -> Console:
+    # Made anew each time: standard output may have been replaced (tests, redirection).
+    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 110)
+
+
+def set_up_logging(*, is_verbose: bool) -> None:
+    """Send hubbot's own log to standard error; other packages keep their settings."""
+    log = logging.getLogger("hubbot")
+    log.setLevel(logging.INFO if is_verbose else logging.WARNING)
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        log.addHandler(handler)
+        log.propagate = False

@@ -1,0 +1,90 @@
+"""Long work as a bar on a terminal and as plain lines elsewhere, always on standard error."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from hubbot.cli.output import note
+
+_LINE_EVERY_S = 10.0
+
+
+class Reporter:
+    """Shows steps of named tasks; called with a task's name, steps done and steps in all."""
+
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        self._is_quiet = is_quiet
+        self._bars = _bars() if sys.stderr.isatty() and not is_quiet else None
+        self._tasks: dict[str, TaskID] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._last_line_s = 0.0
+
+    def __enter__(self) -> "Reporter":
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        """Show how far a task is.
+
+        Args:
+            task: Its name, such as ``me/model: encode train``.
+            done: Steps done.
+            total: Steps in all.
+        """
+        if self._is_quiet:
+            return
+        if self._bars is not None:
+            self._draw(self._bars, task, done, total)
+        else:
+            self._write(task, done, total)
+
+    def _draw(self, bars: Progress, task: str, done: int, total: int) -> None:
+        if task not in self._tasks:
+            self._tasks[task] = bars.add_task(task, total=total)
+        bars.update(self._tasks[task], completed=done, total=total)
+
+    def _write(self, task: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        is_new = task not in self._begun
+        begun_s, begun_at = self._begun.setdefault(task, (now, done))
+        is_over = done >= total
+        if not (is_new or is_over or now - self._last_line_s >= _LINE_EVERY_S):
+            return
+        self._last_line_s = now
+        line = f"{task}: {done} of {total}"
+        if not is_over and done > begun_at:
+            left_s = (now - begun_s) * (total - done) / (done - begun_at)
+            line += f", about {left_s:.0f} s left"
+        note(line)
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

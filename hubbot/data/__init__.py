@@ -1,0 +1,1 @@
+"""Data sets in, by Hub id or folder, as plain Parquet; metrics out."""

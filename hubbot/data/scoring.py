@@ -1,0 +1,46 @@
+"""Scores of predictions, through ``evaluate`` and the metric modules packaged beside this file."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubbot.errors import DatasetError
+
+_MODULES = Path(__file__).parent / "metrics"
+
+
+@cache
+def _metric(name: str) -> Any:
+    import evaluate
+
+    module = _MODULES / f"{name}.py"
+    if not module.exists():
+        known = ", ".join(sorted(path.stem for path in _MODULES.glob("*.py")))
+        raise DatasetError(f"metric {name!r} is not packaged; known metrics: {known}")
+    return evaluate.load(str(module))
+
+
+def score(metric: str, predictions: NDArray[np.int64], references: NDArray[np.int64]) -> float:
+    """Score one run of predictions.
+
+    Args:
+        metric: Name of a packaged metric module.
+        predictions: int64 of shape (n_test,), predicted class numbers.
+        references: int64 of shape (n_test,), true class numbers.
+
+    Returns:
+        The metric in points, 0 to 100.
+
+    Raises:
+        DatasetError: If the metric is not packaged, or the lengths differ.
+    """
+    if predictions.shape != references.shape:
+        raise DatasetError(
+            f"{metric}: {predictions.shape} predictions for {references.shape} test rows; "
+            "probe again with an empty cache"
+        )
+    answer = _metric(metric).compute(predictions=predictions, references=references)
+    return 100.0 * float(answer[metric])

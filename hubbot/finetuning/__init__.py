@@ -1,0 +1,1 @@
+"""Fine-tuning: checkpoints in, fine-tuned checkpoints out."""
