@@ -46,7 +46,9 @@ class Architecture:
     vocab_size: int
     """Rows of the embedding matrix in the base model's file."""
     vocab_tolerance: int = 0
-    """How far a checkpoint's ``vocab_size`` may lie from it (added tokens)."""
+    """How many rows more a checkpoint may have (added tokens)."""
+    vocab_padding: int = 0
+    """Rows that belong to no token: a resized checkpoint may have that many fewer."""
     pooling: Pooling
     """Pooling of the probe, part of the protocol's identity."""
     head_activation: Literal["tanh", "gelu", "relu", "none"]
@@ -57,6 +59,8 @@ class Architecture:
     """Whether the base model itself was only seen with pytorch_model.bin."""
     derived_from: str | None = None
     """Name of the architecture (or Hub id) this one was trained on from, where one is known."""
+    relatives: tuple[str, ...] = ()
+    """Hub ids of other pretrained models of the same shape: ``base_model`` must be declared."""
     licence: str = ""
     """Licence on the base model's card; empty where none is stated."""
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -3,10 +3,14 @@
 import os
 import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from hubbot.localhub.server import LocalHub
 
 # Read once when huggingface_hub is imported, so set before anything imports it.
 _HOME = Path(tempfile.mkdtemp(prefix="hubbot-tests-"))
@@ -67,3 +71,20 @@ def _no_connection_leaves_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _is_loopback(host: str) -> bool:
     return host in {"localhost", "::1", ""} or host.startswith("127.")
+
+
+@pytest.fixture(scope="session")
+def _hub_server() -> Iterator["LocalHub"]:
+    """Run one server for all tests: the client reads its address when it is imported."""
+    from hubbot.localhub.server import LocalHub
+
+    with LocalHub(port=HUB_PORT) as server:
+        yield server
+
+
+@pytest.fixture
+def hub(_hub_server: "LocalHub") -> Iterator["LocalHub"]:
+    """Give an empty embedded Hub at HF_ENDPOINT; see hubbot/localhub/server.py for its use."""
+    _hub_server.reset()
+    yield _hub_server
+    _hub_server.reset()

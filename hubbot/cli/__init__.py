@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain("stopped; what was measured is kept, the same command goes on from there")
         return 130
     except BrokenPipeError:
-        # The reader of our output has gone (`hubbot ... | head`); keep Python from flushing into it.
+        # The reader has gone (`hubbot ... | head`); keep Python from flushing into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:

@@ -35,7 +35,9 @@ def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell what is done.")] = False,
     version: Annotated[
         bool,
-        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     set_up_logging(is_verbose=verbose)

@@ -5,6 +5,7 @@ A probe needs nothing else: the files are handed to the child, which has neither
 """
 
 import hashlib
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -172,6 +173,28 @@ def read_columns(spec: DatasetSpec, path: Path) -> "pa.Table":
             f"data set {spec.name!r}, {path.name}: expected text and whole-number labels, "
             f"found {table.schema.types}: {error}"
         ) from error
+
+
+def read_label_names(path: Path, column: str) -> tuple[str, ...] | None:
+    """Return the class names that the ``datasets`` library left in a Parquet file, in label order.
+
+    Args:
+        path: Parquet file.
+        column: Label column.
+
+    Returns:
+        Class names; None where the file does not say.
+    """
+    import pyarrow.parquet as pq
+
+    raw = (pq.read_schema(path).metadata or {}).get(b"huggingface")
+    if raw is None:
+        return None
+    try:
+        names = json.loads(raw)["info"]["features"][column]["names"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return tuple(str(name) for name in names) if isinstance(names, list) else None
 
 
 def _content_digest(table: "pa.Table") -> str:

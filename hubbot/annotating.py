@@ -1,0 +1,192 @@
+"""The steps of ``annotate`` that look at the Hub and decide, one small function each."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubbot.catalog.architectures import load_architectures
+from hubbot.errors import IntegrityError, SettingsError
+from hubbot.measurement import hub_api, is_folder
+from hubbot.schema import Annotation, Proposal, RemoteCheckpoint
+from hubbot.settings import Settings
+
+if TYPE_CHECKING:
+    from hubbot.hub.accounts import Account
+    from hubbot.records.record import Record
+
+logger = logging.getLogger(__name__)
+
+
+def refuse(question: str) -> bool:
+    """Answer no: nobody is there to ask."""
+    return False
+
+
+def look_at(model: str, settings: Settings) -> tuple[RemoteCheckpoint, str, bytes, str | None]:
+    """Return a checkpoint, the head of its main branch, its card there, and why to leave it alone.
+
+    Args:
+        model: Hub id, or ``id@revision``.
+        settings: Token and opt-out list.
+
+    Raises:
+        SettingsError: If ``model`` is a folder.
+        RemoteError: If the Hub does not have it or cannot be asked.
+    """
+    from hubbot.hub.cards import head_of, read_card
+    from hubbot.hub.checkpoints import resolve_checkpoint
+    from hubbot.hub.manners import reason_to_leave_alone
+    from hubbot.publishing.card import is_opted_out
+
+    if is_folder(model):
+        raise SettingsError(f"{model} is a folder; annotate takes a Hub id (probe takes folders)")
+    api = hub_api(settings)
+    known = [entry.hub_id for entry in load_architectures()]
+    remote = resolve_checkpoint(model, api=api, known=known)
+    reason = reason_to_leave_alone(remote, opt_out=settings.bot.opt_out)
+    if reason is not None:
+        return remote, remote.revision, b"", reason
+    head = head_of(remote.model, api=api) if "@" in model else remote.revision
+    card = read_card(remote.model, head, api=api) or b""
+    reason = reason_to_leave_alone(remote, card_says_no=is_opted_out(card))
+    return remote, head, card, reason
+
+
+def card_of(model: str, settings: Settings) -> tuple[str, bytes]:
+    """Return the name and the card of a model on the Hub or in a folder.
+
+    Args:
+        model: Hub id, ``id@revision``, or a folder with README.md.
+        settings: Token.
+
+    Raises:
+        RemoteError: If the Hub does not hand it out.
+    """
+    from hubbot.hub.cards import read_card
+    from hubbot.hub.checkpoints import resolve_checkpoint
+
+    if is_folder(model):
+        path = Path(model).expanduser() / "README.md"
+        return model, path.read_bytes() if path.is_file() else b""
+    api = hub_api(settings)
+    known = [entry.hub_id for entry in load_architectures()]
+    remote = resolve_checkpoint(model, api=api, known=known)
+    return remote.model, read_card(remote.model, remote.revision, api=api) or b""
+
+
+def left_alone(model: str, reason: str) -> Annotation:
+    """Return the outcome for a repository that is left alone."""
+    return Annotation(model=model, action="skipped", reason=reason, url=None, diff="", record={})
+
+
+def writing_account(
+    settings: Settings,
+    remote: RemoteCheckpoint,
+    *,
+    is_sending: bool,
+    confirm: Callable[[str], bool],
+) -> "Account":
+    """Return the account behind the token; asks before writing to a stranger's repository.
+
+    Args:
+        settings: Tokens, and who runs the bot.
+        remote: The repository.
+        is_sending: Whether anything will be written.
+        confirm: Asked once, with a sentence.
+
+    Raises:
+        SettingsError: If the answer is no, or a stranger would not learn who writes.
+        RemoteError: If there is no token to write with, or it is wrong.
+    """
+    from hubbot.hub.accounts import is_stranger, who_am_i
+
+    account = who_am_i(hub_api(settings, is_writing=is_sending))
+    if not is_sending or account.is_anonymous or not is_stranger(account, remote.owner):
+        return account
+    bot = settings.bot
+    if not (bot.operator and bot.contact):
+        raise SettingsError(
+            f"{remote.model} is not {account.name}'s own: a pull request to a stranger says who "
+            "runs the bot and where to complain; set operator and contact under [bot] in "
+            "hubbot.toml"
+        )
+    question = f"{remote.model} is not {account.name}'s own. Open a pull request there?"
+    if not confirm(question):
+        raise SettingsError(
+            f"{remote.model} is not {account.name}'s own and nobody agreed; add --yes to go on"
+        )
+    return account
+
+
+def fitting_record(path: Path, remote: RemoteCheckpoint) -> "Record":
+    """Read a record and make sure that it speaks of this checkpoint.
+
+    Args:
+        path: Record file.
+        remote: The checkpoint on the Hub.
+
+    Raises:
+        SettingsError: If the file is no record, or one of another model.
+        IntegrityError: If it was measured on other weights.
+    """
+    from hubbot.hub.download import announced_digest
+    from hubbot.records.store import read_record
+
+    record = read_record(path)
+    if record.model != remote.model:
+        raise SettingsError(
+            f"{path} is the record of {record.model}, not of {remote.model}; name the right file"
+        )
+    if record.weights_digest:
+        now = announced_digest(remote, allow_bin=True)
+        if now is not None and now != record.weights_digest:
+            raise IntegrityError(
+                f"other weights: {path} was measured on {record.weights_digest[:19]}..., "
+                f"{remote.model} holds {now[:19]}... at {remote.revision[:10]}; probe it again",
+                check="other-weights",
+            )
+    elif record.revision and record.revision != remote.revision:
+        logger.warning(
+            "%s was measured at %s; %s stands at %s now and the record holds no weights digest",
+            path,
+            record.revision[:10],
+            remote.model,
+            remote.revision[:10],
+        )
+    return record
+
+
+def propose(record: "Record", card: bytes, parent: str, settings: Settings) -> Proposal:
+    """Return the change to a card; none where the card says the same already.
+
+    Args:
+        record: The scores.
+        card: README.md at ``parent``; empty where there is none.
+        parent: Commit hash.
+        settings: Links printed on the card.
+
+    Raises:
+        CardError: If the card cannot be edited without touching the rest.
+    """
+    from hubbot.publishing.card import annotate
+    from hubbot.publishing.links import Links
+    from hubbot.publishing.pull_request_text import pull_request_body, pull_request_title
+    from hubbot.publishing.steady import says_the_same
+
+    bot = settings.bot
+    links = Links(
+        homepage=bot.homepage,
+        ranking_url=bot.ranking_url,
+        operator=bot.operator,
+        contact=bot.contact,
+    )
+    new = annotate(card, record, links=links)
+    return Proposal(
+        model=record.model,
+        parent=parent,
+        old=card,
+        new=card if says_the_same(card, new) else new,
+        title=pull_request_title(record),
+        body=pull_request_body(record, links=links),
+    )

@@ -1,0 +1,129 @@
+"""The architecture catalog: ``architectures.toml`` as values."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from hubbot.catalog.tables import read_table, unknown_name
+from hubbot.errors import CheckpointError
+from hubbot.schema import Architecture, Pooling
+
+_HUB_ADDRESSES = ("https://huggingface.co/", "http://huggingface.co/", "https://hf.co/", "hf.co/")
+_CLASSIFIER_POOLING: dict[str, Pooling] = {"cls": "first", "mean": "mean"}
+
+
+def load_architectures() -> tuple[Architecture, ...]:
+    """Return every architecture of the catalog, in the order of the file."""
+    return tuple(_by_name().values())
+
+
+def get_architecture(name: str) -> Architecture:
+    """Return one architecture by name, Hub id or older alias, in any case.
+
+    Args:
+        name: Such as ``roberta-base`` or ``FacebookAI/roberta-base``.
+
+    Raises:
+        SettingsError: If there is none; the message has the nearest names.
+
+    Examples:
+        >>> get_architecture("FacebookAI/roberta-base").name
+        'roberta-base'
+    """
+    found = find_architecture(name)
+    if found is None:
+        raise unknown_name("architecture", name, _by_any_name_as_written())
+    return found
+
+
+def find_architecture(name: str) -> Architecture | None:
+    """Return the architecture of that name, Hub id or alias, or None.
+
+    Args:
+        name: May also be an address on the Hub, and may carry ``@revision``.
+    """
+    return _by_any_name().get(normalise_id(name))
+
+
+def normalise_id(name: str) -> str:
+    """Return a Hub id in one spelling, fit for comparing only.
+
+    Args:
+        name: Hub id as people write it: address, ``id@revision``, any case.
+
+    Examples:
+        >>> normalise_id("https://huggingface.co/FacebookAI/roberta-base/")
+        'facebookai/roberta-base'
+    """
+    text = name.strip()
+    for address in _HUB_ADDRESSES:
+        text = text.removeprefix(address)
+    return text.partition("@")[0].strip("/").casefold()
+
+
+def lineage(architecture: Architecture) -> tuple[str, ...]:
+    """Return what the architecture was trained on from, nearest first, as far as it is known.
+
+    Args:
+        architecture: An entry of the catalog.
+
+    Returns:
+        Names in the catalog, or Hub ids outside it; empty where none is known.
+    """
+    names: list[str] = []
+    parent = architecture.derived_from
+    while parent is not None and parent not in names:
+        names.append(parent)
+        known = find_architecture(parent)
+        parent = known.derived_from if known else None
+    return tuple(names)
+
+
+def resolve_pooling(architecture: Architecture, base_config: Mapping[str, Any]) -> Pooling:
+    """Return the pooling of the probe, the same for the base model and every checkpoint.
+
+    Args:
+        architecture: An entry of the catalog.
+        base_config: config.json of the **base model**; a checkpoint's own may say otherwise.
+
+    Raises:
+        CheckpointError: If the base model's configuration has to decide and does not.
+    """
+    if architecture.pooling != "config":
+        return architecture.pooling
+    value = base_config.get("classifier_pooling")
+    if not isinstance(value, str) or value not in _CLASSIFIER_POOLING:
+        raise CheckpointError(
+            f"{architecture.hub_id}: classifier_pooling of the base model's config.json decides "
+            f"the pooling and has to be one of {sorted(_CLASSIFIER_POOLING)}, found {value!r}; "
+            "read the base model's file again"
+        )
+    return _CLASSIFIER_POOLING[value]
+
+
+@cache
+def _by_name() -> dict[str, Architecture]:
+    return {name: _entry(name, table) for name, table in read_table("architectures.toml").items()}
+
+
+@cache
+def _by_any_name_as_written() -> dict[str, Architecture]:
+    return {
+        spelling: item
+        for item in _by_name().values()
+        for spelling in (item.name, item.hub_id, *item.aliases)
+    }
+
+
+@cache
+def _by_any_name() -> dict[str, Architecture]:
+    return {normalise_id(name): item for name, item in _by_any_name_as_written().items()}
+
+
+def _entry(name: str, table: dict[str, Any]) -> Architecture:
+    values: dict[str, Any] = dict(table)
+    for key in ("aliases", "pooler_tensors", "relatives"):
+        values[key] = tuple(table.get(key, ()))
+    accepts = table.get("accepts", {})
+    values["accepts"] = {key: tuple(allowed) for key, allowed in accepts.items()}
+    return Architecture(name=name, **values)

@@ -1,0 +1,110 @@
+"""``hubbot annotate`` and ``hubbot show``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hubbot.cli.options import AsJson, DataDir, Device, MaxTrain, settings_of
+from hubbot.cli.output import note, points, print_diff, print_json, print_pairs, print_text
+from hubbot.cli.progress import Reporter
+from hubbot.schema import Annotation
+
+_SAYS = {
+    "would-open": "Dry run: nothing was written. A pull request would be opened; add --send.",
+    "would-update": "Dry run: nothing was written. The open pull request would be updated; "
+    "add --send.",
+    "opened": "Pull request opened.",
+    "updated": "The open pull request was updated.",
+    "unchanged": "Nothing to do: the scores stand there already.",
+    "skipped": "Left alone.",
+}
+
+
+def annotate_command(
+    model: Annotated[str, typer.Argument(help="Hub id, or id@revision.")],
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="FILE", help="Use this score record; measure nothing."),
+    ] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="Open or update the pull request (default: dry run).")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before writing to a stranger's repository.")
+    ] = False,
+    max_train: MaxTrain = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Probe a checkpoint, predict its gain and propose both to its card by one pull request.
+
+    Example: hubbot annotate me/my-roberta --send
+    """
+    from hubbot.pipeline import annotate
+
+    settings = settings_of(device, data_dir)
+    with Reporter() as report:
+        outcome = annotate(
+            model,
+            record=record,
+            max_train=max_train,
+            send=send,
+            confirm=lambda question: yes or _ask(question),
+            settings=settings,
+            report=report,
+        )
+    if as_json:
+        print_json(outcome)
+    else:
+        _print(outcome)
+
+
+def _ask(question: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return typer.confirm(question, err=True)
+
+
+def _print(outcome: Annotation) -> None:
+    if outcome.diff:
+        print_diff(outcome.diff)
+        print_text("")
+    reason = f" ({outcome.reason})" if outcome.reason else ""
+    print_text(f"{outcome.model}: {_SAYS[outcome.action]}{reason}")
+    if outcome.url:
+        print_text(outcome.url)
+
+
+def show_command(
+    model: Annotated[str, typer.Argument(help="Hub id, id@revision, or a folder with README.md.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read the scores back from a model's card.
+
+    Example: hubbot show me/my-roberta --json
+    """
+    from hubbot.pipeline import show
+
+    record = show(model, settings=settings_of())
+    if as_json:
+        print_json(record)
+        return
+    pairs = []
+    for key, value in record.items():
+        if isinstance(value, dict):
+            pairs += [(f"{key} ({name})", _cell(item)) for name, item in value.items()]
+        elif value not in (None, "", [], ()):
+            pairs.append((key, _cell(value)))
+    print_pairs(pairs)
+    note("Points throughout; intervals of accuracies and LP gains are 95 % ones.")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return points(value)
+    if isinstance(value, list | tuple):
+        return " to ".join(_cell(item) for item in value)
+    return str(value)

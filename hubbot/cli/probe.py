@@ -1,0 +1,58 @@
+"""``hubbot probe``."""
+
+from typing import Annotated
+
+import typer
+
+from hubbot.cli.options import AsJson, DataDir, Device, MaxTrain, settings_of
+from hubbot.cli.output import points, print_json, print_pairs
+from hubbot.cli.progress import Reporter
+from hubbot.schema import DEFAULT_HEAD, ProbeResult
+
+
+def probe_command(
+    model: Annotated[str, typer.Argument(help="Hub id, id@revision, or a folder.")],
+    max_train: MaxTrain = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the linear probe of a checkpoint: accuracy on MNLI, and the gain over its base model.
+
+    Example: hubbot probe textattack/roberta-base-MNLI --max-train 20000
+    """
+    from hubbot.pipeline import probe
+
+    settings = settings_of(device, data_dir)
+    with Reporter() as report:
+        result = probe(model, max_train=max_train, settings=settings, report=report)
+    if as_json:
+        print_json(result)
+    else:
+        _print(result)
+
+
+def _print(result: ProbeResult) -> None:
+    pairs = [
+        ("model", f"{result.model} at {result.revision[:12] or 'local folder'}"),
+        ("architecture", f"{result.architecture} (base model {result.base_model})"),
+        ("protocol", f"{result.protocol}: {result.n_train} training, {result.n_test} test rows"),
+    ]
+    for head, accuracy in result.lp_accuracy.items():
+        interval = result.lp_accuracy_interval[head]
+        pairs.append((f"LP accuracy ({head})", f"{points(accuracy, interval)} points"))
+        if result.lp_gain is not None and result.lp_gain_interval is not None:
+            gain = points(result.lp_gain[head], result.lp_gain_interval[head], signed=True)
+            pairs.append((f"LP(m, MNLI) ({head})", f"{gain} points"))
+    if "no_gain" in result.details:
+        pairs.append(("LP(m, MNLI)", f"none: {result.details['no_gain']}"))
+    flags = result.details.get("flags")
+    if flags:
+        pairs.append(("flags", ", ".join(flags)))
+    seconds = ", ".join(f"{name} {value:.1f}" for name, value in result.seconds.items())
+    pairs.append(("seconds", f"{seconds} on {result.device}"))
+    print_pairs(pairs)
+    if result.lp_gain_interval is not None and result.model != result.base_model:
+        low, high = result.lp_gain_interval[DEFAULT_HEAD]
+        verdict = "differs from" if low > 0 or high < 0 else "cannot be told from"
+        typer.echo(f"The probe's 95 % interval: this checkpoint {verdict} its base model.")

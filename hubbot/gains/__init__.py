@@ -1,0 +1,1 @@
+"""Numbers only: intervals, calibration, prediction and integrity checks."""

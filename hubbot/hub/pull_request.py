@@ -1,0 +1,193 @@
+"""One pull request per repository: opened, found again, updated, never repeated."""
+
+import logging
+import time
+from collections.abc import Collection
+from typing import Literal
+
+from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+
+from hubbot.errors import RemoteError
+from hubbot.hub.accounts import Account, can_write
+from hubbot.hub.cards import CARD, validate_card
+from hubbot.hub.client import PATIENT, Backoff
+from hubbot.hub.plan import Look, Plan, Rebuild, make_plan, read_discussion
+from hubbot.hub.refusals import TOKENS_PAGE, translate_errors
+from hubbot.schema import Proposal, Published
+
+logger = logging.getLogger(__name__)
+
+Written = Literal["opened", "updated"]
+
+_MAYBE = {"server", "unreachable"}
+"""After these the write may have happened although the answer is an error."""
+
+_AGAIN = _MAYBE | {"conflict", "rate_limited"}
+"""After these the whole is looked at and tried once more."""
+
+
+def publish(
+    proposal: Proposal,
+    *,
+    api: HfApi,
+    account: Account,
+    marker: str,
+    rebuild: Rebuild,
+    opt_out: Collection[str] = (),
+    backoff: Backoff = PATIENT,
+) -> Published:
+    """Propose a card to its repository: open our pull request, update it, or leave it alone.
+
+    A write is never repeated before looking whether it happened. Also on one's own repository it
+    is a pull request.
+
+    Args:
+        proposal: The change, and the commit of the main branch it was made from.
+        api: The Hub's client, with a token that may write.
+        account: The account behind that token.
+        marker: Text in ``proposal.body`` by which our pull request is found again.
+        rebuild: Makes the proposal anew from another card.
+        opt_out: Owners and models that asked to be left alone.
+        backoff: How often and how patiently to try.
+
+    Returns:
+        ``opened``, ``updated``, ``unchanged``, or ``skipped`` with the reason.
+
+    Raises:
+        RemoteError: If the token may not write, or the Hub cannot be brought to take it.
+        CardError: If the card cannot be edited as it stands, or the Hub refuses its header.
+    """
+    _check_may_write(account, proposal, marker)
+    look = Look(
+        api=api, account=account, marker=marker, rebuild=rebuild, opt_out=opt_out, backoff=backoff
+    )
+    return _Publishing(proposal, look).run()
+
+
+def _check_may_write(account: Account, proposal: Proposal, marker: str) -> None:
+    if not marker or marker not in proposal.body:
+        raise ValueError(f"the description must hold the marker {marker!r} to be found again")
+    if account.is_anonymous:
+        raise RemoteError(
+            f"{proposal.model}: a pull request needs a token; log in with `hf auth login`, or set "
+            "HF_TOKEN",
+            kind="unauthorised",
+        )
+    if not can_write(account):
+        raise RemoteError(
+            f"{proposal.model}: the token of {account.name} may only read; make one that may "
+            f"write at {TOKENS_PAGE}",
+            kind="forbidden",
+        )
+
+
+class _Publishing:
+    """Rounds of looking and writing, until both agree."""
+
+    def __init__(self, proposal: Proposal, look: Look) -> None:
+        self._proposal = proposal
+        self._look = look
+        self._known: set[int] = set()
+        self._written: Written | None = None
+        """What we wrote for certain."""
+        self._maybe: Written | None = None
+        """What we may have written."""
+
+    def run(self) -> Published:
+        """Look and write, as often as allowed.
+
+        Raises:
+            RemoteError: If the last round failed.
+        """
+        attempts = self._look.backoff.attempts
+        for turn in range(1, attempts + 1):
+            plan = self._plan(turn)
+            if plan.action in {"unchanged", "skipped"}:
+                return self._nothing_more(plan)
+            try:
+                published = self._write(plan)
+            except RemoteError as error:
+                if error.kind == "disabled":
+                    return Published(action="skipped", reason=str(error), url=plan.url)
+                if error.kind not in _AGAIN or turn == attempts:
+                    raise
+                if error.kind in _MAYBE:
+                    self._maybe = "opened" if plan.action == "open" else "updated"
+                self._pause(error, turn)
+            else:
+                if published is not None:
+                    return published
+        raise RemoteError(
+            f"{self._proposal.model}: the card kept changing over {attempts} rounds; try later",
+            kind="conflict",
+        )
+
+    def _plan(self, turn: int) -> Plan:
+        """Look twice where a pull request may just have been opened: a listing may lag behind."""
+        plan = make_plan(self._proposal, self._look, known=self._known)
+        if plan.action == "open" and self._maybe == "opened":
+            time.sleep(self._look.backoff.pause_s(turn))
+            plan = make_plan(self._proposal, self._look, known=self._known)
+            self._maybe = None
+        return plan
+
+    def _nothing_more(self, plan: Plan) -> Published:
+        """Name what was done in earlier rounds, where there were any."""
+        written = self._written
+        if written is None and plan.action == "unchanged":
+            written = self._maybe
+        action = written or ("skipped" if plan.action == "skipped" else "unchanged")
+        return Published(action=action, reason=plan.reason, url=plan.url)
+
+    def _write(self, plan: Plan) -> Published | None:
+        """Commit what is planned; None where another round has to settle a conflict."""
+        validate_card(plan.proposal.new, api=self._look.api, backoff=self._look.backoff)
+        if plan.action == "update":
+            self._commit(plan.proposal, revision=f"refs/pr/{plan.number}")
+            self._written = self._written or self._maybe or "updated"
+            return Published(action=self._written, reason=plan.reason, url=plan.url)
+        commit = self._commit(plan.proposal, revision=None)
+        if commit.pr_url is None or commit.pr_num is None:
+            raise RemoteError(
+                f"{plan.proposal.model}: the card on the main branch changed meanwhile",
+                kind="conflict",
+            )
+        self._known.add(commit.pr_num)
+        self._written = "opened"
+        if self._conflicts(plan.proposal.model, commit.pr_num):
+            return None
+        return Published(action="opened", reason=plan.reason, url=commit.pr_url)
+
+    def _commit(self, proposal: Proposal, *, revision: str | None) -> CommitInfo:
+        """Commit the card, on a pull request of its own without ``revision``; never retried."""
+        with translate_errors(f"card of {proposal.model}"):
+            return self._look.api.create_commit(
+                proposal.model,
+                [CommitOperationAdd(CARD, proposal.new)],
+                commit_message=proposal.title,
+                commit_description=proposal.body if revision is None else "",
+                revision=revision,
+                create_pr=revision is None,
+                parent_commit=proposal.parent,
+            )
+
+    def _conflicts(self, model: str, number: int) -> bool:
+        """Return whether the main branch moved under the new pull request.
+
+        With ``create_pr`` the Hub takes a parent that is no longer the head; it shows only here.
+        """
+        try:
+            return bool(read_discussion(model, number, self._look).conflicting_files)
+        except RemoteError as error:
+            logger.warning("opened, but could not look at it again: %s", error)
+            return False
+
+    def _pause(self, error: RemoteError, turn: int) -> None:
+        backoff = self._look.backoff
+        seconds = backoff.pause_s(turn)
+        if error.retry_after_s is not None:
+            if error.retry_after_s > backoff.longest_s:
+                raise error
+            seconds = error.retry_after_s + backoff.first_s
+        logger.info("%s; looking again in %.1f s", error, seconds)
+        time.sleep(seconds)

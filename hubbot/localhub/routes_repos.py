@@ -1,0 +1,261 @@
+"""Routes: who am I, repositories, lists, refs and commits."""
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+from starlette.responses import JSONResponse, Response
+
+from hubbot.localhub import shapes
+from hubbot.localhub.access import (
+    find_commit,
+    find_repository,
+    require_files,
+    require_owner,
+    require_writer,
+)
+from hubbot.localhub.answers import Call, Handler, Refusal, page
+from hubbot.localhub.blobs import LFS_PATTERNS
+from hubbot.localhub.cards import check_card
+from hubbot.localhub.state import MAIN, RepoKind, Repository
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")
+_GATES: dict[object, Any] = {False: False, "auto": "auto", "manual": "manual"}
+_SORTS: dict[str, Callable[[Repository], Any]] = {
+    "lastModified": lambda repo: repo.head.date,
+    "createdAt": lambda repo: repo.created,
+    "downloads": lambda repo: repo.downloads,
+    "likes": lambda repo: repo.likes,
+    "trendingScore": lambda repo: 0,
+}
+
+
+def whoami(call: Call) -> Response:
+    """GET /api/whoami-v2."""
+    caller = call.caller
+    if caller is None:
+        raise Refusal(401, "Invalid username or password.")
+    organisations = call.state.organisations
+    token = {"displayName": f"{caller.name}'s token", "role": caller.role}
+    return JSONResponse(
+        {
+            "type": "user",
+            "id": f"{caller.name}-id",
+            "name": caller.name,
+            "fullname": caller.name,
+            "orgs": [
+                {"type": "org", "name": name, "roleInOrg": "write"}
+                for name, members in organisations.items()
+                if caller.name in members
+            ],
+            "auth": {"type": "access_token", "accessToken": token},
+        }
+    )
+
+
+def create(call: Call) -> Response:
+    """POST /api/repos/create."""
+    caller = require_writer(call)
+    body = call.json()
+    kind = cast(RepoKind, f"{body.get('type') or 'model'}s")
+    name = str(body.get("name") or "")
+    owner = str(body.get("organization") or caller.name)
+    if kind not in {"models", "datasets"} or not _NAME.fullmatch(name):
+        raise Refusal(400, f"Invalid repository: type {kind!r}, name {name!r}")
+    if not _may_own(call, owner):
+        raise Refusal(403, f'You don\'t have the rights to create a {kind[:-1]} under "{owner}"')
+    repo = Repository(kind=kind, id=f"{owner}/{name}", created=call.state.clock())
+    repo.is_private = body.get("visibility") == "private" or body.get("private") is True
+    url = f"{call.base_url}/{repo.url_path}"
+    if (kind, repo.id) in call.state.repositories:
+        message = f"You already created this {kind[:-1]} repo"
+        raise Refusal(409, message, body={"url": url})
+    attributes = "".join(f"{name} filter=lfs diff=lfs merge=lfs -text\n" for name in LFS_PATTERNS)
+    blobs = call.state.blobs
+    entry = blobs.entry(".gitattributes", blobs.add(attributes.encode()), is_lfs=False)
+    tree = {".gitattributes": entry}
+    call.state.repositories[kind, repo.id] = repo
+    call.state.add_commit(repo, MAIN, tree, title="initial commit", author=caller.name)
+    return JSONResponse({"url": url, "name": repo.id, "id": repo.id})
+
+
+def _may_own(call: Call, owner: str) -> bool:
+    caller = call.caller
+    members = call.state.organisations.get(owner, [])
+    return caller is not None and (caller.name == owner or caller.name in members)
+
+
+def delete(call: Call) -> Response:
+    """DELETE /api/repos/delete."""
+    caller = require_writer(call)
+    body = call.json()
+    kind = cast(RepoKind, f"{body.get('type') or 'model'}s")
+    repo_id = f"{body.get('organization') or caller.name}/{body.get('name')}"
+    repo = call.state.repositories.get((kind, repo_id))
+    if repo is None:
+        raise Refusal(404, "Repository not found", code="RepoNotFound")
+    require_owner(call, repo)
+    del call.state.repositories[kind, repo_id]
+    return Response(status_code=200)
+
+
+def move(call: Call) -> Response:
+    """POST /api/repos/move."""
+    require_writer(call)
+    body = call.json()
+    kind = cast(RepoKind, f"{body.get('type') or 'model'}s")
+    old, new = str(body.get("fromRepo")), str(body.get("toRepo"))
+    repo = call.state.repositories.get((kind, old))
+    if repo is None:
+        raise Refusal(404, "Repository not found", code="RepoNotFound")
+    require_owner(call, repo)
+    owner, _, name = new.rpartition("/")
+    if not _NAME.fullmatch(name) or not _may_own(call, owner):
+        raise Refusal(403, f"You may not move {old} to {new!r}")
+    if (kind, new) in call.state.repositories:
+        raise Refusal(409, f"{new} exists")
+    call.state.rename(repo, new)
+    return Response(status_code=200)
+
+
+def settings(call: Call) -> Response:
+    """PUT /api/T/R/settings."""
+    repo = find_repository(call)
+    require_owner(call, repo)
+    body = call.json()
+    if "gated" in body:
+        if body["gated"] not in _GATES:
+            raise Refusal(400, '"gated" must be "auto", "manual" or false')
+        repo.gated = _GATES[body["gated"]]
+    if "visibility" in body or "private" in body:
+        repo.is_private = body.get("visibility") == "private" or body.get("private") is True
+    if "discussionsDisabled" in body:
+        repo.has_discussions_disabled = body["discussionsDisabled"] is True
+    return JSONResponse({"private": repo.is_private, "gated": repo.gated})
+
+
+def info(call: Call) -> Response:
+    """GET /api/T/R[/revision/REV]."""
+    repo = find_repository(call)
+    commit = find_commit(call, repo)
+    shape = shapes.repository(call.state, repo, commit, with_blobs=call.flag("blobs"))
+    expand = _expand(call)
+    return JSONResponse(shapes.select(shape, expand=expand) if expand else shape)
+
+
+def _expand(call: Call) -> list[str]:
+    query = call.request.query_params
+    return [*query.getlist("expand"), *query.getlist("expand[]")]
+
+
+def repositories(call: Call) -> Response:
+    """GET /api/T."""
+    kind = call.param("kind", "models")
+    described = [
+        (repo, shapes.repository(call.state, repo, repo.head))
+        for (its_kind, _), repo in call.state.repositories.items()
+        if its_kind == kind and _is_listed(call, repo)
+    ]
+    described = [item for item in described if _matches(call, *item)]
+    sort = call.query("sort", "trendingScore")
+    if sort not in _SORTS:
+        raise Refusal(400, f'"sort" must be one of {", ".join(_SORTS)}, not {sort!r}')
+    described.sort(key=lambda item: _SORTS[sort](item[0]), reverse=True)
+    size = call.state.page_size
+    if call.query("limit").isdigit():
+        size = max(1, min(size, int(call.query("limit"))))
+    chosen, headers = page(call, described, size)
+    expand = _expand(call)
+    extra = shapes.list_extras(
+        full=call.flag("full"), card=call.flag("cardData"), config=call.flag("config")
+    )
+    items = [shapes.select(shape, expand=expand, extra=extra) for _, shape in chosen]
+    return JSONResponse(items, headers=headers)
+
+
+def _is_listed(call: Call, repo: Repository) -> bool:
+    return not repo.is_disabled and (not repo.is_private or call.state.may_write(repo, call.caller))
+
+
+def _matches(call: Call, repo: Repository, shape: dict[str, Any]) -> bool:
+    query = call.request.query_params
+    wanted = set(query.getlist("filter"))
+    wanted |= {query[name] for name in ("pipeline_tag", "library") if name in query}
+    if not wanted <= set(shape["tags"]):
+        return False
+    if "author" in query and query["author"] != repo.namespace:
+        return False
+    if "gated" in query and (query["gated"].lower() == "true") != bool(repo.gated):
+        return False
+    return query.get("search", "").lower() in repo.id.lower()
+
+
+def refs(call: Call) -> Response:
+    """GET /api/T/R/refs."""
+    repo = find_repository(call)
+    return JSONResponse(shapes.refs(repo, with_pull_requests=call.flag("include_prs")))
+
+
+def commits(call: Call) -> Response:
+    """GET /api/T/R/commits/REV."""
+    repo = find_repository(call)
+    history = repo.history(find_commit(call, repo))
+    chosen, headers = page(call, history, call.state.page_size)
+    headers["X-Total-Count"] = str(len(history))
+    return JSONResponse([shapes.commit(value) for value in chosen], headers=headers)
+
+
+def create_ref(call: Call) -> Response:
+    """POST /api/T/R/branch/NAME and /tag/REV."""
+    repo = find_repository(call)
+    require_owner(call, repo)
+    body = call.json()
+    if call.param("what") == "tag":
+        name, start = f"refs/tags/{body.get('tag')}", call.param("revision")
+    else:
+        branch = call.param("revision")
+        name = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
+        start = str(body.get("startingPoint") or "main")
+    if name in repo.refs:
+        raise Refusal(409, f"Reference already exists: {name}")
+    repo.refs[name] = find_commit(call, repo, start).oid
+    return Response(status_code=201)
+
+
+def auth_check(call: Call) -> Response:
+    """GET /api/T/R/auth-check[/write]."""
+    repo = find_repository(call)
+    require_files(call, repo)
+    if call.request.url.path.endswith("/write"):
+        require_owner(call, repo)
+    return Response(status_code=200)
+
+
+def validate_yaml(call: Call) -> Response:
+    """POST /api/validate-yaml."""
+    errors, warnings = check_card(str(call.json().get("content", "")))
+    shape = {
+        "errors": [{"message": message} for message in errors],
+        "warnings": [{"message": message} for message in warnings],
+    }
+    return JSONResponse(shape, 400 if errors else 200)
+
+
+_R = "/api/{kind:kind}/{repo:repo}"
+
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "/api/whoami-v2", whoami),
+    ("POST", "/api/repos/create", create),
+    ("POST", "/api/repos/move", move),
+    ("DELETE", "/api/repos/delete", delete),
+    ("POST", "/api/validate-yaml", validate_yaml),
+    ("GET", "/api/{kind:kind}", repositories),
+    ("GET", _R, info),
+    ("GET", _R + "/revision/{revision:revision}", info),
+    ("PUT", _R + "/settings", settings),
+    ("GET", _R + "/refs", refs),
+    ("GET", _R + "/commits/{revision:revision}", commits),
+    ("POST", _R + "/{what:what}/{revision:revision}", create_ref),
+    ("GET", _R + "/auth-check", auth_check),
+    ("GET", _R + "/auth-check/write", auth_check),
+]

@@ -1,0 +1,94 @@
+"""One split's texts and labels, from Parquet."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from hubbot.errors import DatasetError
+from hubbot.probing.job import ProbeJob, SplitName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Texts and labels of the rows a probe uses, in file order."""
+
+    texts: tuple[list[str], ...]
+    """One list per text column, each of n_rows strings."""
+    labels: NDArray[np.int64]
+    """Shape (n_rows,), values 0 .. n_classes - 1."""
+
+
+def read_rows(job: ProbeJob, split: SplitName) -> Rows:
+    """Read one split, cut to the label-stratified prefix where the job asks for it.
+
+    Raises:
+        DatasetError: If the file, a column, a text or a label is not what the job says.
+    """
+    table = _read_table(job, split)
+    where = job.splits[split].path
+    if table.num_rows != job.splits[split].n_rows or table.num_rows == 0:
+        raise DatasetError(
+            f"{where}: expected {job.splits[split].n_rows} rows (at least one), found "
+            f"{table.num_rows}; fetch the data set again"
+        )
+    for name in (*job.text_columns, job.label_column):
+        if table[name].null_count:
+            raise DatasetError(f"{where}: column {name!r} has empty cells; leave such rows out")
+    labels = np.asarray(table[job.label_column].to_numpy())
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= job.n_classes:
+        raise DatasetError(
+            f"{where}: labels must be whole numbers 0 to {job.n_classes - 1}, found "
+            f"{labels.dtype} from {labels.min()} to {labels.max()}; check the data set's entry"
+        )
+    labels = labels.astype(np.int64)
+    if split == "train" and job.max_train is not None:
+        kept = stratified_prefix(labels, job.max_train)
+        table, labels = table.take(pa.array(kept)), labels[kept]
+    return Rows(texts=tuple(table[name].to_pylist() for name in job.text_columns), labels=labels)
+
+
+def _read_table(job: ProbeJob, split: SplitName) -> pa.Table:
+    path = job.splits[split].path
+    wanted = [*job.text_columns, job.label_column]
+    try:
+        table = pq.read_table(path, columns=wanted, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{path}: not readable as Parquet ({error})") from error
+    missing = [name for name in wanted if name not in table.column_names]
+    if missing:
+        raise DatasetError(f"{path}: missing columns {missing}; found {table.column_names}")
+    for name in job.text_columns:
+        if table.schema.field(name).type not in (pa.string(), pa.large_string()):
+            kind = table.schema.field(name).type
+            raise DatasetError(f"{path}: column {name!r} must hold text, found {kind}")
+    return table
+
+
+def stratified_prefix(labels: NDArray[np.int64], n_rows: int) -> NDArray[np.int64]:
+    """Choose the first rows of each class, in proportion to the classes' sizes.
+
+    Largest remainders are rounded up, the smaller class number first where they tie.
+
+    Args:
+        labels: int64 of shape (n,).
+        n_rows: Rows wanted; all of them where there are no more.
+
+    Returns:
+        int64 of shape (min(n, n_rows),), ascending row numbers.
+    """
+    if n_rows >= len(labels):
+        return np.arange(len(labels), dtype=np.int64)
+    classes, counts = np.unique(labels, return_counts=True)
+    # In whole numbers, so that no rounding of a float decides a row.
+    quotas = counts * n_rows // len(labels)
+    remainders = counts * n_rows % len(labels)
+    for place in np.argsort(-remainders, kind="stable")[: n_rows - int(quotas.sum())]:
+        quotas[place] += 1
+    kept = [
+        np.flatnonzero(labels == label)[:quota]
+        for label, quota in zip(classes, quotas, strict=True)
+    ]
+    return np.sort(np.concatenate(kept)).astype(np.int64)

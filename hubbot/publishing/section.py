@@ -1,0 +1,126 @@
+"""Our section in a card's Markdown: found, replaced where it stands, appended, taken out.
+
+A marker counts where it stands alone on its line, indented by three blanks at most, outside of
+code blocks. Markers that are quoted, indented as code or part of a sentence are someone's text
+about hubbot, and stay text.
+"""
+
+import re
+from dataclasses import dataclass
+
+from hubbot.errors import CardError
+from hubbot.publishing.layout import Layout
+from hubbot.publishing.markdown import lines_of, unclosed_block
+
+BEGIN, END = "<!-- hubbot:begin -->", "<!-- hubbot:end -->"
+
+_MARKER = re.compile(r" {0,3}(<!-- hubbot:(?:begin|end) -->)[ \t]*(?:\r\n|\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where our section stands in the body."""
+
+    start: int
+    """Index of the first marker's line."""
+    end: int
+    """Index behind the second marker's line, its line end included."""
+    line_end: str
+    """Line end behind the first marker."""
+    is_last: bool
+    """Whether no line end follows the second marker."""
+
+
+def find_section(layout: Layout) -> Span | None:
+    """Return where our section stands, None where there is none.
+
+    Raises:
+        CardError: If there is not exactly one begin marker with an end marker below.
+    """
+    body = layout.body
+    if "<!-- hubbot:" not in body:
+        return None
+    found = [
+        (match[1], line)
+        for line in lines_of(body)
+        if line.block is None and (match := _MARKER.fullmatch(line.text))
+    ]
+    if not found:
+        return None
+    if [text for text, _ in found] != [BEGIN, END]:
+        numbers = [_line_number(layout, line.start) for _, line in found]
+        raise CardError(
+            f"README.md line {numbers[0]}: expected one '{BEGIN}' and below it one '{END}', "
+            f"found markers in lines {', '.join(map(str, numbers))}; remove those that are too "
+            "many or add the one that is missing"
+        )
+    first, last = found[0][1], found[1][1]
+    return Span(
+        first.start,
+        last.start + len(last.text),
+        "\r\n" if first.text.endswith("\r\n") else "\n",
+        not last.text.endswith("\n"),
+    )
+
+
+def put_section(layout: Layout, section: str) -> str:
+    """Return the body with our section in it.
+
+    Args:
+        layout: The card.
+        section: The section from marker to marker, lines ended by ``\\n``, none at its end.
+
+    Returns:
+        The body: the section in its old place, else at the end, else, where a code block was
+        never closed and would swallow it, in front of that block.
+    """
+    body, span = layout.body, find_section(layout)
+    if span is not None:
+        old = body[span.start : span.end]
+        ending = old[len(old.rstrip("\r\n")) :]
+        return body[: span.start] + _with(section, span.line_end) + ending + body[span.end :]
+    line_end = layout.body_line_end
+    text = _with(section, line_end)
+    block = unclosed_block(body)
+    if block is not None:
+        return body[:block] + line_end + text + line_end + body[block:]
+    if _ends_line(layout):
+        return body + line_end + text + line_end
+    return body + line_end + line_end + text
+
+
+def drop_section(layout: Layout) -> str:
+    """Return the body without our section and the blank line that came with it."""
+    span = find_section(layout)
+    if span is None:
+        return layout.body
+    above, below = layout.body[: span.start], layout.body[span.end :]
+    for _ in range(2 if span.is_last else 1):
+        shorter = above.removesuffix("\n").removesuffix("\r")
+        if not shorter and not layout.has_header and not span.is_last:
+            above = shorter
+            break
+        if span.is_last or not shorter or shorter.endswith("\n"):
+            above = shorter
+    return above + below
+
+
+def section_text(layout: Layout) -> str | None:
+    """Return our section with plain line ends, None where there is none."""
+    span = find_section(layout)
+    if span is None:
+        return None
+    return layout.body[span.start : span.end].replace("\r\n", "\n").rstrip("\n")
+
+
+def _ends_line(layout: Layout) -> bool:
+    above = layout.body or layout.closing
+    return not above or above.endswith("\n")
+
+
+def _with(section: str, line_end: str) -> str:
+    return section.replace("\n", line_end)
+
+
+def _line_number(layout: Layout, index: int) -> int:
+    return layout.first_body_line + len(re.findall(r"\r\n|\n", layout.body[:index]))

