@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubbot.catalog.architectures import load_architectures
-from hubbot.errors import IntegrityError, SettingsError
+from hubbot.catalog.config_file import read_config
+from hubbot.catalog.recognition import recognise
+from hubbot.errors import CheckpointError, IntegrityError, SettingsError
 from hubbot.measurement import hub_api, is_folder
 from hubbot.schema import Annotation, Proposal, RemoteCheckpoint
 from hubbot.settings import Settings
@@ -119,14 +121,16 @@ def writing_account(
     return account
 
 
-def fitting_record(path: Path, remote: RemoteCheckpoint) -> "Record":
+def fitting_record(path: Path, remote: RemoteCheckpoint, settings: Settings) -> "Record":
     """Read a record and make sure that it speaks of this checkpoint.
 
     Args:
         path: Record file.
         remote: The checkpoint on the Hub.
+        settings: Token.
 
     Raises:
+        CheckpointError: If the checkpoint is of no known architecture.
         SettingsError: If the file is no record, or one of another model.
         IntegrityError: If it was measured on other weights.
     """
@@ -134,6 +138,7 @@ def fitting_record(path: Path, remote: RemoteCheckpoint) -> "Record":
     from hubbot.records.store import read_record
 
     record = read_record(path)
+    _check_architecture(record, remote, settings)
     if record.model != remote.model:
         raise SettingsError(
             f"{path} is the record of {record.model}, not of {remote.model}; name the right file"
@@ -155,6 +160,23 @@ def fitting_record(path: Path, remote: RemoteCheckpoint) -> "Record":
             remote.revision[:10],
         )
     return record
+
+
+def _check_architecture(record: "Record", remote: RemoteCheckpoint, settings: Settings) -> None:
+    from hubbot.hub.cards import read_file
+
+    api = hub_api(settings)
+    content = read_file(remote.model, remote.revision, "config.json", api=api)
+    if content is None:
+        raise CheckpointError(f"{remote.model}: no config.json at {remote.revision[:10]}")
+    config = read_config(content, model=remote.model)
+    found = recognise(config, remote.base_models, model=remote.model)
+    if found.name != record.architecture:
+        raise IntegrityError(
+            f"other architecture: the record of {record.model} says {record.architecture}, its "
+            f"config.json on the Hub is that of {found.name}; probe it again",
+            check="other-architecture",
+        )
 
 
 def propose(record: "Record", card: bytes, parent: str, settings: Settings) -> Proposal:

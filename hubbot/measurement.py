@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from hubbot.catalog.architectures import load_architectures
 from hubbot.catalog.config_file import read_config
 from hubbot.catalog.recognition import recognise
+from hubbot.catalog.revisions import read_revisions
+from hubbot.errors import CheckpointError
 from hubbot.schema import (
     Architecture,
     DatasetSpec,
@@ -23,6 +25,7 @@ from hubbot.schema import (
     Interval,
     LocalCheckpoint,
     Protocol,
+    SplitName,
 )
 from hubbot.settings import Settings
 
@@ -103,24 +106,22 @@ def obtain(model: str, settings: Settings, *, report: Report = no_report) -> Che
     """
     from hubbot.hub.cards import read_file
     from hubbot.hub.checkpoints import resolve_checkpoint
-    from hubbot.hub.download import download_checkpoint, local_checkpoint
+    from hubbot.hub.download import download_checkpoint
 
     view_dir = settings.cache_dir / "checkpoints"
     begun = time.monotonic()
     if is_folder(model):
-        folder = Path(model)
-        config = read_config(folder)
-        bases = _declared_in_folder(folder)
-        architecture = recognise(config, bases, model=folder.resolve().name)
-        allow_bin = may_read_bin(architecture, model, settings)
-        local = local_checkpoint(folder, view_dir=view_dir, allow_bin=allow_bin)
-        return Checkpoint(local=local, architecture=architecture, download_s=0.0)
+        return _obtain_folder(Path(model).expanduser(), settings, view_dir)
     api = hub_api(settings)
     known = [entry.hub_id for entry in load_architectures()]
     remote = resolve_checkpoint(model, api=api, known=known)
-    config = read_config(
-        read_file(remote.model, remote.revision, "config.json", api=api), model=remote.model
-    )
+    content = read_file(remote.model, remote.revision, "config.json", api=api)
+    if content is None:
+        raise CheckpointError(
+            f"{remote.model}: no config.json at {remote.revision[:10]}; expected a transformers "
+            "checkpoint: ask its author to upload one"
+        )
+    config = read_config(content, model=remote.model)
     architecture = recognise(config, remote.base_models, model=remote.model)
     local = download_checkpoint(
         remote,
@@ -138,10 +139,15 @@ def is_folder(model: str) -> bool:
     return model.startswith((".", "/", "~")) or Path(model).is_dir()
 
 
-def _declared_in_folder(folder: Path) -> tuple[str, ...]:
-    from hubbot.hub.download import declared_in_folder
+def _obtain_folder(folder: Path, settings: Settings, view_dir: Path) -> Checkpoint:
+    from hubbot.hub.download import declared_by_card, local_checkpoint
 
-    return declared_in_folder(folder)
+    config = read_config(folder)
+    name = folder.resolve().name
+    architecture = recognise(config, declared_by_card(folder), model=name)
+    allow_bin = may_read_bin(architecture, name, settings)
+    local = local_checkpoint(folder, view_dir=view_dir, allow_bin=allow_bin)
+    return Checkpoint(local=local, architecture=architecture, download_s=0.0)
 
 
 def may_read_bin(architecture: Architecture, model: str, settings: Settings) -> bool:
@@ -166,7 +172,7 @@ def hub_api(settings: Settings, *, is_writing: bool = False) -> Any:
     return make_api(token, timeout_s=settings.download.timeout_s)
 
 
-def load_splits(spec: DatasetSpec, settings: Settings) -> Mapping[str, DataSplit]:
+def load_splits(spec: DatasetSpec, settings: Settings) -> Mapping[SplitName, DataSplit]:
     """Load the data set from the folder in the settings, or by Hub id.
 
     Raises:
@@ -180,7 +186,9 @@ def load_splits(spec: DatasetSpec, settings: Settings) -> Mapping[str, DataSplit
     from hubbot.hub.datasets import resolve_dataset
 
     token = settings.read_token.get_secret_value() if settings.read_token else None
-    revision = resolve_dataset(spec.hub_id, spec.revision or None, api=hub_api(settings))
+    locked = read_revisions(settings.revisions_file).datasets.get(spec.hub_id)
+    wanted = spec.revision or locked
+    revision = wanted or resolve_dataset(spec.hub_id, None, api=hub_api(settings))
     return load_from_hub(spec, revision=revision, cache_dir=settings.cache_dir, token=token)
 
 
@@ -189,7 +197,7 @@ def measure(
     *,
     spec: DatasetSpec,
     protocol: Protocol,
-    splits: Mapping[str, DataSplit],
+    splits: Mapping[SplitName, DataSplit],
     settings: Settings,
     report: Report = no_report,
 ) -> Measurement:
@@ -303,8 +311,8 @@ def obtain_base(
 ) -> Checkpoint:
     """Return the base model of an architecture; resolved and downloaded once, then kept.
 
-    Its revision is the catalog's, or the one found on the main branch the first time, so that all
-    gains of one cache are taken against the same weights.
+    Its revision is the catalog's, the lock file's, or the one found on the main branch the first
+    time, so that all gains of one cache are taken against the same weights.
 
     Args:
         architecture: Entry of the catalog.
@@ -318,8 +326,10 @@ def obtain_base(
     local = _read_kept(kept)
     if local is not None:
         return Checkpoint(local=local, architecture=architecture, download_s=0.0)
-    pinned = f"@{architecture.revision}" if architecture.revision else ""
-    checkpoint = obtain(architecture.hub_id + pinned, settings, report=report)
+    locked = read_revisions(settings.revisions_file).models.get(architecture.hub_id)
+    revision = architecture.revision or locked
+    name = f"{architecture.hub_id}@{revision}" if revision else architecture.hub_id
+    checkpoint = obtain(name, settings, report=report)
     kept.parent.mkdir(parents=True, exist_ok=True)
     partial = kept.with_suffix(".part")
     values = asdict(checkpoint.local) | {"folder": str(checkpoint.local.folder)}
@@ -334,8 +344,9 @@ def _read_kept(path: Path) -> LocalCheckpoint | None:
         folder = Path(values.pop("folder"))
         if not (folder / "config.json").exists():
             return None
-        lists = {name: tuple(values.pop(name)) for name in ("weights_files", "base_models", "tags")}
-        return LocalCheckpoint(folder=folder, **lists, **values)
+        for name in ("weights_files", "base_models", "tags"):
+            values[name] = tuple(values[name])
+        return LocalCheckpoint(folder=folder, **values)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -343,7 +354,7 @@ def _read_kept(path: Path) -> LocalCheckpoint | None:
         return None
 
 
-def dataset_version(splits: Mapping[str, DataSplit]) -> str:
+def dataset_version(splits: Mapping[SplitName, DataSplit]) -> str:
     """Return the commit hash of the data set, or the digest of the local files."""
     revision = splits["test"].revision
     if revision:

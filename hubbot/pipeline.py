@@ -253,7 +253,7 @@ def annotate(
         return left_alone(remote.model, reason)
     account = writing_account(settings, remote, is_sending=send, confirm=confirm)
     if record is not None:
-        scores = fitting_record(record, remote)
+        scores = fitting_record(record, remote, settings)
     else:
         pinned = f"{remote.model}@{remote.revision}"
         result = probe(pinned, max_train=max_train, settings=settings, report=report)

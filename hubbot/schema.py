@@ -15,6 +15,9 @@ HeadName = Literal["linear", "head"]
 DEFAULT_HEAD: HeadName = "head"
 """The head whose number stands for the probe where one number is asked for."""
 
+SplitName = Literal["train", "validation", "test"]
+"""What a split serves as; the data set's own name for it is in the catalog."""
+
 Pooling = Literal["first", "mean", "last_token", "decoder_eos", "config"]
 """How one vector is taken from the last hidden states (design, protocols).
 
@@ -91,7 +94,7 @@ class DatasetSpec:
     """Hub task, such as ``text-classification``."""
     metric: str
     """Name of the packaged metric module."""
-    splits: Mapping[str, str]
+    splits: Mapping[SplitName, str]
     """Split of the data set that serves as ``train``, ``validation`` and ``test``."""
     sizes: Mapping[str, int]
     """Published number of rows of each named split."""

@@ -23,7 +23,7 @@ ROOMS_OF = {
 }
 """Library: the rooms of hubbot that may import it."""
 
-LOCALHUB_USERS = {"localhub", "demo.py"}
+LOCALHUB_USERS = {"localhub", "demo"}
 """hubbot itself does not know that the embedded Hub exists; the demo does."""
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubbot.errors import DatasetError
-from hubbot.schema import DatasetSpec, DataSplit
+from hubbot.schema import DatasetSpec, DataSplit, SplitName
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 logger = logging.getLogger(__name__)
 
-Splits = Mapping[str, DataSplit]
+Splits = Mapping[SplitName, DataSplit]
 """The splits that serve as ``train``, ``validation`` and ``test``."""
 
 
@@ -72,7 +72,7 @@ def load_from_hub(
         DatasetError: If the Hub's data set cannot be read or disagrees with the catalog.
     """
     folder = cache_dir / "datasets" / spec.name / revision
-    loaded = {}
+    loaded: dict[SplitName, DataSplit] = {}
     for role, split in spec.splits.items():
         path = folder / f"{split}.parquet"
         if not path.is_file():

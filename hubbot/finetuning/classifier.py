@@ -51,7 +51,7 @@ class _Rows(torch.utils.data.Dataset[dict[str, object]]):
         return row | {"labels": self._labels[index]}
 
 
-class _Report(TrainerCallback):  # type: ignore[misc]  # transformers ships no types for it
+class _Report(TrainerCallback):
     """Pass the Trainer's steps on."""
 
     def __init__(self, on_step: Callable[[int, int], None]) -> None:

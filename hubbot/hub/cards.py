@@ -9,7 +9,7 @@ from huggingface_hub import HfApi, get_session, hf_hub_url, hf_raise_for_status
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # lazy export
 
 from hubbot import __version__
-from hubbot.errors import CardError, RemoteError
+from hubbot.errors import CardError, CheckpointError, RemoteError
 from hubbot.hub.client import PATIENT, Backoff, retrying
 from hubbot.hub.refusals import printable
 
@@ -53,8 +53,30 @@ def read_card(model: str, revision: str, *, api: HfApi, backoff: Backoff = PATIE
         CardError: If it is larger than ``LARGEST_CARD``.
         RemoteError: If the repository or revision is not there, or the Hub cannot be asked.
     """
-    url = hf_hub_url(model, CARD, revision=revision, endpoint=api.endpoint)
-    item = f"card of {model} at {revision[:10]}"
+    try:
+        return read_file(model, revision, CARD, api=api, backoff=backoff)
+    except CheckpointError as error:
+        raise CardError(f"{error}; hubbot leaves it alone") from error
+
+
+def read_file(
+    model: str, revision: str, path: str, *, api: HfApi, backoff: Backoff = PATIENT
+) -> bytes | None:
+    """Return a small file exactly as it stands at a commit; None where there is none.
+
+    Args:
+        model: Hub id.
+        revision: Commit hash.
+        path: Path inside the repository.
+        api: The Hub's client.
+        backoff: How patiently to ask.
+
+    Raises:
+        CheckpointError: If it is larger than ``LARGEST_CARD``.
+        RemoteError: If the repository or revision is not there, or the Hub cannot be asked.
+    """
+    url = hf_hub_url(model, path, revision=revision, endpoint=api.endpoint)
+    item = f"{path} of {model} at {revision[:10]}"
 
     def fetch() -> bytes | None:
         with get_session().stream("GET", url, headers=_headers(api)) as response:
@@ -71,7 +93,7 @@ def _read_at_most(response: httpx2.Response, most: int, item: str) -> bytes:
     for chunk in response.iter_bytes():
         content += chunk
         if len(content) > most:
-            raise CardError(f"{item}: larger than {most} bytes; hubbot leaves it alone")
+            raise CheckpointError(f"{item}: larger than {most} bytes")
     return bytes(content)
 
 

@@ -311,6 +311,15 @@ def _check_index(item: str, choice: Choice, paths: Mapping[str, Path]) -> None:
     check_shards(item, choice, index.get("weight_map") if isinstance(index, dict) else None)
 
 
+def declared_by_card(folder: Path) -> tuple[str, ...]:
+    """Return the ``base_model`` ids that the card in a folder declares.
+
+    Args:
+        folder: May hold README.md.
+    """
+    return declared_base_models(_card_header(folder).get("base_model"), ())
+
+
 def _card_header(folder: Path) -> Mapping[str, Any]:
     """Return the header of a folder's card; without a readable one nothing is declared."""
     card = folder / "README.md"

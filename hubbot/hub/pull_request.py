@@ -2,6 +2,7 @@
 
 import logging
 import time
+import warnings
 from collections.abc import Collection
 from typing import Literal
 
@@ -160,7 +161,9 @@ class _Publishing:
 
     def _commit(self, proposal: Proposal, *, revision: str | None) -> CommitInfo:
         """Commit the card, on a pull request of its own without ``revision``; never retried."""
-        with translate_errors(f"card of {proposal.model}"):
+        with translate_errors(f"card of {proposal.model}"), warnings.catch_warnings():
+            # The client repeats the check of the card, and prints what was logged before.
+            warnings.simplefilter("ignore", UserWarning)
             return self._look.api.create_commit(
                 proposal.model,
                 [CommitOperationAdd(CARD, proposal.new)],

@@ -18,12 +18,7 @@ from hubbot.localhub import (
     routes_repos,
 )
 from hubbot.localhub.answers import BAD_TOKEN, Call, Handler, Refusal
-from hubbot.localhub.state import Caller, HubState
-
-_ACTIONS = (
-    "auth-check|blob|branch|commit|commits|discussions|info|paths-info|preupload|refs|resolve|"
-    "revision|settings|tag|tree|xet-read-token|xet-write-token"
-)
+from hubbot.localhub.state import RESERVED_NAMES, Caller, HubState
 
 
 class _Part(Convertor[str]):
@@ -46,7 +41,7 @@ for _name, _regex in {
     "kind": "models|datasets",
     "prefix": "datasets",
     # One part for the oldest repositories, unless the second one is an action.
-    "repo": rf"[^/]+(?:/(?!(?:{_ACTIONS})(?:/|$))[^/]+)?",
+    "repo": rf"[^/]+(?:/(?!(?:{'|'.join(sorted(RESERVED_NAMES))})(?:/|$))[^/]+)?",
     "revision": f"refs{_SLASH}(?:pr|convert|heads|tags){_SLASH}[^/]+|[^/]+",
     "file": ".+",
     "what": "branch|tag",

@@ -9,9 +9,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-_BLOCK = re.compile(
-    r"^\s*---[ \t]*\r?\n(.*?)(?:\r?\n)?^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
-)
+# Where the Hub sees a header: huggingface_hub's repocard.py says that its expression is the
+# server's. JavaScript counts the byte order mark as space, so it may come first.
+_END = r"(?:\r\n|\r|\n)"
+_BLOCK = re.compile(rf"[\s\ufeff]*---{_END}([\s\S]*?){_END}---[ \t]*(?:\r\n|\n|\Z)")
 _REPO_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}|code|multilingual")
 _MAX_NODES = 100_000
@@ -23,7 +24,7 @@ class HeaderError(ValueError):
 
 def header_text(card: str) -> str | None:
     """Return the text between the two lines of dashes, None where there is no such block."""
-    match = _BLOCK.match(card.removeprefix("\ufeff"))
+    match = _BLOCK.match(card)
     return None if match is None else match[1]
 
 

@@ -10,6 +10,7 @@ from hubbot.localhub import changes
 from hubbot.localhub.blobs import FileEntry
 from hubbot.localhub.state import (
     MAIN,
+    RESERVED_NAMES,
     Caller,
     Discussion,
     Gate,
@@ -122,8 +123,10 @@ class HubContents:
             Hash of the commit.
 
         Raises:
-            ValueError: If the id is taken.
+            ValueError: If the id is taken, or its name is an action's.
         """
+        if repo_id.rpartition("/")[2] in RESERVED_NAMES:
+            raise ValueError(f"{repo_id} would read like an action's address; choose another name")
         with self.state.lock:
             if (kind, repo_id) in self.state.repositories:
                 raise ValueError(

@@ -17,7 +17,7 @@ from hubbot.localhub.access import (
 from hubbot.localhub.answers import Call, Handler, Refusal, page
 from hubbot.localhub.blobs import LFS_PATTERNS
 from hubbot.localhub.cards import check_card
-from hubbot.localhub.state import MAIN, RepoKind, Repository
+from hubbot.localhub.state import MAIN, RESERVED_NAMES, RepoKind, Repository
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")
 _GATES: dict[object, Any] = {False: False, "auto": "auto", "manual": "manual"}
@@ -60,7 +60,7 @@ def create(call: Call) -> Response:
     kind = cast(RepoKind, f"{body.get('type') or 'model'}s")
     name = str(body.get("name") or "")
     owner = str(body.get("organization") or caller.name)
-    if kind not in {"models", "datasets"} or not _NAME.fullmatch(name):
+    if kind not in {"models", "datasets"} or not _is_name(name):
         raise Refusal(400, f"Invalid repository: type {kind!r}, name {name!r}")
     if not _may_own(call, owner):
         raise Refusal(403, f'You don\'t have the rights to create a {kind[:-1]} under "{owner}"')
@@ -77,6 +77,10 @@ def create(call: Call) -> Response:
     call.state.repositories[kind, repo.id] = repo
     call.state.add_commit(repo, MAIN, tree, title="initial commit", author=caller.name)
     return JSONResponse({"url": url, "name": repo.id, "id": repo.id})
+
+
+def _is_name(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and name not in RESERVED_NAMES
 
 
 def _may_own(call: Call, owner: str) -> bool:
@@ -110,7 +114,7 @@ def move(call: Call) -> Response:
         raise Refusal(404, "Repository not found", code="RepoNotFound")
     require_owner(call, repo)
     owner, _, name = new.rpartition("/")
-    if not _NAME.fullmatch(name) or not _may_own(call, owner):
+    if not _is_name(name) or not _may_own(call, owner):
         raise Refusal(403, f"You may not move {old} to {new!r}")
     if (kind, new) in call.state.repositories:
         raise Refusal(409, f"{new} exists")

@@ -21,6 +21,29 @@ Tree = Mapping[str, FileEntry]
 
 MAIN = "refs/heads/main"
 
+RESERVED_NAMES = frozenset(
+    [
+        "auth-check",
+        "blob",
+        "branch",
+        "commit",
+        "commits",
+        "discussions",
+        "info",
+        "paths-info",
+        "preupload",
+        "refs",
+        "resolve",
+        "revision",
+        "settings",
+        "tag",
+        "tree",
+        "xet-read-token",
+        "xet-write-token",
+    ]
+)
+"""Second parts of addresses that are actions on a bare name; no repository is called so here."""
+
 
 def iso(moment: datetime) -> str:
     """Write a moment as the Hub does, such as ``2026-01-02T03:04:05.000Z``."""

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from hubbot.localhub.blobs import FileEntry, lfs_pointer
 from hubbot.localhub.state import Tree
@@ -145,10 +146,19 @@ def _diff_file(
     return head + "".join(hunks)
 
 
+class _Compared(difflib.SequenceMatcher[str]):
+    """Groups a comparison that was made elsewhere into hunks."""
+
+    def __init__(self, codes: list[OpCode]) -> None:
+        super().__init__()
+        self._codes = codes
+
+    def get_opcodes(self) -> Any:
+        return list(self._codes)
+
+
 def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
-    matcher = difflib.SequenceMatcher(None, [], [])
-    matcher.opcodes = _opcodes(old, new)
-    for group in matcher.get_grouped_opcodes(_CONTEXT):
+    for group in _Compared(_opcodes(old, new)).get_grouped_opcodes(_CONTEXT):
         first, last = group[0], group[-1]
         yield f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@\n"
         for tag, low, high, other_low, other_high in group:

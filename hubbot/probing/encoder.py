@@ -1,7 +1,7 @@
 """A checkpoint's encoder and tokenizer, loaded from a folder as data.
 
 Nothing in the folder is executed: no remote code, no pickle beyond plain tensors, no key of
-config.json that is not one of the model's own sizes and switches.
+config.json that could reach beyond the model's own sizes and switches.
 """
 
 import math
@@ -9,6 +9,7 @@ import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,16 @@ _LAYER_KEYS = frozenset(
     {"num_hidden_layers", "n_layers", "n_layer", "num_layers", "num_decoder_layers"}
     | {"num_hidden_groups", "inner_group_num"}
 )
-# Keys of files older than the class that reads them; transformers turns them into today's.
-_OLD_KEYS = frozenset(
-    {"global_attn_every_n_layers", "global_rope_theta", "local_rope_theta"}
-    | {"rope_scaling", "rope_theta"}
-)
-# Fields every configuration has that say nothing of the encoder, or could reach outside it.
+# Keys every configuration may have that say nothing of the encoder, or could reach outside it
+# (other implementations, patches, files). The rest is kept: DeBERTa's position_buckets and
+# ModernBERT's local_rope_theta, for two, are not among the declared fields of their classes.
 _LEFT_OUT = frozenset({field.name for field in fields(PreTrainedConfig)} - {"is_encoder_decoder"})
+_DANGEROUS = frozenset(
+    {"attn_implementation", "auto_map", "base_model_tp_plan", "compression_config"}
+    | {"distributed_config", "experts_implementation", "fusion_config", "kernel_config"}
+    | {"num_labels", "output_attentions", "per_layer_config", "task_specific_params"}
+    | {"torch_dtype", "torchscript", "transformers_weights", "use_kernels", "use_return_dict"}
+)
 _NUMBER = re.compile(r"\b\d+\b")
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model")
 
@@ -61,7 +65,7 @@ def encoder_config(raw: Mapping[str, Any], model_type: str) -> Any:
         model_type: What the catalog found; old files do not say it themselves.
 
     Returns:
-        A transformers configuration that holds the model's own fields only.
+        A transformers configuration that says nothing beyond what the encoder is.
 
     Raises:
         CheckpointError: If the model type is unknown, a size is absurd or a value of a wrong kind.
@@ -70,17 +74,17 @@ def encoder_config(raw: Mapping[str, Any], model_type: str) -> Any:
         raise CheckpointError(f"config.json: model type {model_type!r} is unknown to transformers")
     if raw.get("quantization_config"):
         raise CheckpointError("config.json: quantised checkpoints are not probed")
-    config_class = CONFIG_MAPPING[model_type]
-    own = {field.name for field in fields(config_class)} - _LEFT_OUT
-    known = own | set(config_class.attribute_map) | _OLD_KEYS
-    known |= {"pad_token_id", "eos_token_id", "decoder_start_token_id"}
-    kept = {name: value for name, value in raw.items() if name in known}
+    kept = {
+        name: value
+        for name, value in raw.items()
+        if name not in _LEFT_OUT | _DANGEROUS | {"model_type"} and not name.startswith("_")
+    }
     for name, value in kept.items():
         limit = _MAX_LAYERS if name in _LAYER_KEYS else _MAX_SIZE
         if isinstance(value, int) and value > limit:
             raise CheckpointError(f"config.json: {name} = {value} is absurd (limit {limit})")
     try:
-        return config_class(**kept)
+        return CONFIG_MAPPING[model_type](**kept)
     except Exception as error:  # whatever a hostile value makes the class raise
         raise CheckpointError(f"config.json: does not describe a {model_type} ({error})") from error
 
@@ -273,9 +277,14 @@ def load_tokenizer(job: ProbeJob) -> Any:
             job.folder, config=config, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # the readers of tokenizer files raise anything
+        needs = "" if _has_protobuf() else "; SentencePiece files need: pip install protobuf"
         raise CheckpointError(
-            f"{job.model}: its tokenizer cannot be loaded: {_short(error)}"
+            f"{job.model}: its tokenizer cannot be loaded: {_short(error)}{needs}"
         ) from error
+
+
+def _has_protobuf() -> bool:
+    return find_spec("google") is not None and find_spec("google.protobuf") is not None
 
 
 def check_vocabulary(job: ProbeJob, tokenizer: Any, encoder: Encoder, largest_id: int) -> None:

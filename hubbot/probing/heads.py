@@ -225,7 +225,7 @@ def _epochs(
             optimiser.step()
             schedule.step()
         if not torch.isfinite(loss):
-            raise ProbeError(f"the loss of the head with seed {seed} is {float(loss)}")
+            raise ProbeError(f"the loss of the head with seed {seed} is {float(loss.detach())}")
         yield
 
 

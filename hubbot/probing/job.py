@@ -19,9 +19,9 @@ from hubbot.schema import (
     LocalCheckpoint,
     Pooling,
     Protocol,
+    SplitName,
 )
 
-SplitName = Literal["train", "validation", "test"]
 Stage = Literal["load", "wait", "tokenize", "encode", "head"]
 PoolerOrigin = Literal["checkpoint", "fresh", "none"]
 Activation = Literal["tanh", "gelu", "relu", "none"]

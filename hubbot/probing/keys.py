@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hubbot.errors import CheckpointError
-from hubbot.probing.job import SPLITS, ProbeJob, SplitName
+from hubbot.probing.job import SPLITS, ProbeJob
+from hubbot.schema import SplitName
 
 LAYOUT = 1
 """Raised when the same key would mean other content."""

@@ -21,7 +21,8 @@ def output_path(job: ProbeJob, config: Mapping[str, Any]) -> Path:
 def write_output(path: Path, output: ProbeOutput) -> None:
     """Keep a finished probe."""
     meta = {name: getattr(output, name) for name in _SCALARS}
-    write_arrays(path, {**output.predictions}, meta)
+    arrays = {str(head): array for head, array in output.predictions.items()}
+    write_arrays(path, arrays, meta)
 
 
 def read_output(path: Path) -> ProbeOutput | None:

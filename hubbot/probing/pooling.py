@@ -98,7 +98,11 @@ def pooled_vectors(encoder: Encoder, batch: Batch, pooling: Pooling) -> Tensor:
         shifted right, state at the last end-of-sequence token); ``mean``:
         ModernBertForSequenceClassification; ``last_token``: GPT2ForSequenceClassification.
     """
-    hidden: Tensor = encoder.model(**_inputs(encoder, batch, pooling)).last_hidden_state.float()
+    outputs: Any = encoder.model(**_inputs(encoder, batch, pooling))
+    return _taken(encoder, batch, pooling, outputs.last_hidden_state.float())
+
+
+def _taken(encoder: Encoder, batch: Batch, pooling: Pooling, hidden: Tensor) -> Tensor:
     if pooling == "first":
         return hidden[:, 0]
     if pooling == "mean":

@@ -6,6 +6,7 @@ that it was kept is checked each time on the outcome.
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from ruamel.yaml.nodes import ScalarNode
@@ -46,6 +47,7 @@ def annotate(card: bytes, record: Record, *, links: Links | None = None) -> byte
         raise CardError("README.md: 'hubbot: false' in the header asks to be left alone")
     links = links or Links()
     layout = split(card)
+    section = find_section(layout)
     header = front_matter.annotate_header(
         layout.header,
         layout.first_line,
@@ -54,10 +56,11 @@ def annotate(card: bytes, record: Record, *, links: Links | None = None) -> byte
         line_end=layout.line_end,
         new=not layout.has_header,
     )
-    has_section = find_section(layout) is not None
-    if header == layout.header and has_section:
+    if header == layout.header and section is not None:
         return card
-    annotated = _joined(_with_header(layout, header), put_section(layout, render_section(record, links)))
+    layout = _with_header(layout, header)
+    body = put_section(layout, render_section(record, links))
+    annotated = replace(layout, body=body).join()
     _check_untouched(card, annotated)
     return annotated
 
@@ -68,18 +71,11 @@ def remove_annotation(card: bytes) -> bytes:
     Raises:
         CardError: If it cannot be taken out without touching the rest.
     """
-    layout = split(card)
-    body = drop_section(layout)
-    header, is_empty = front_matter.remove_from_header(layout.header, layout.first_line)
-    if is_empty:
-        return (layout.bom + body).encode()
-    return Layout(
-        bom=layout.bom,
-        opening=layout.opening,
-        header=header,
-        closing=layout.closing,
-        body=body,
-    ).join()
+    layout = drop_section(split(card))
+    header, is_ours = front_matter.remove_from_header(layout.header, layout.first_line)
+    if is_ours:
+        return (layout.bom + layout.body).encode()
+    return replace(layout, header=header).join()
 
 
 def read_annotation(card: bytes) -> dict[str, Any] | None:
@@ -110,26 +106,17 @@ def is_opted_out(card: bytes) -> bool:
 
 
 def _with_header(layout: Layout, header: str) -> Layout:
-    line_end = layout.line_end
-    return Layout(
-        bom=layout.bom,
-        opening=layout.opening or f"---{line_end}",
-        header=header,
-        closing=layout.closing or f"---{line_end}",
-        body=layout.body,
+    rule = f"---{layout.line_end}"
+    return replace(
+        layout, opening=layout.opening or rule, header=header, closing=layout.closing or rule
     )
 
 
-def _joined(layout: Layout, body: str) -> bytes:
-    parts = (layout.bom, layout.opening, layout.header, layout.closing, body)
-    return "".join(parts).encode()
-
-
 def _check_untouched(card: bytes, annotated: bytes) -> None:
-    """Refuse an outcome that the Hub would cut elsewhere, or that cannot be undone."""
-    old, new = split(card), split(annotated)
-    section = find_section(new)
-    if section is None or not new.has_header or new.bom != old.bom:
-        raise CardError("README.md: the section would not be found again; move it by hand")
-    if find_section(old) is None and drop_section(new) != old.body:
+    """Refuse an outcome that the Hub would cut elsewhere, or whose body cannot be restored."""
+    old, new = drop_section(split(card)), split(annotated)
+    if find_section(new) is None or not new.has_header or new.bom != old.bom:
+        raise CardError("README.md: the section would not be found again; edit the card by hand")
+    rest = drop_section(new)
+    if rest.body != old.body or (old.has_header and rest.closing != old.closing):
         raise CardError("README.md: the body would change outside the markers; edit it by hand")

@@ -11,11 +11,11 @@ _LINES = re.compile(r"[^\n]*\n|[^\n]+\Z")
 
 
 def diff(old: bytes, new: bytes, path: str = "README.md") -> str:
-    """Return a unified diff; empty where nothing differs.
+    r"""Return a unified diff; empty where nothing differs.
 
     Characters that move the cursor, colour the terminal, turn the direction of text or cannot
-    be seen are written as ``\\x1b`` or ``\\u202e``, the carriage return of CRLF included, and
-    bytes that are not UTF-8 as ``\\xff``.
+    be seen are written as ``\x1b`` or ``\u202e``, the carriage return of CRLF included, and
+    bytes that are not UTF-8 as ``\xff``.
     """
     before, after = _lines(old), _lines(new)
     shown = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", n=3)

@@ -23,7 +23,6 @@ from hubbot.errors import CardError
 
 MODEL_INDEX = "model-index"
 
-_LINE = re.compile(r"\r\n|\n")
 _DOCUMENT = re.compile(r"^(?:---(?=\s|\Z)|%)", re.MULTILINE)
 
 
@@ -56,13 +55,21 @@ class Tree:
         return list(_scan(_parsed_part(self.text)))
 
     @functools.cached_property
+    def _starts(self) -> list[int]:
+        return [token.start for token in self.tokens]
+
+    @functools.cached_property
+    def _ends(self) -> list[int]:
+        return [token.end for token in self.tokens]
+
+    @functools.cached_property
     def references(self) -> Counter[int]:
         """How often each node stands in the tree, by ``id``: more than once through aliases."""
         return _count(self.root)
 
     def line_of(self, index: int) -> int:
         """Return the number in the file of the line that holds ``index``."""
-        return self.first_line + len(_LINE.findall(self.text, 0, index))
+        return self.first_line + self.text.count("\n", 0, index)
 
     def line_start(self, index: int) -> int:
         """Return the index of the first character of the line that holds ``index``."""
@@ -77,17 +84,17 @@ class Tree:
 
     def end_of(self, node: Node) -> int:
         """Return the index behind the node's last token; blanks and comments do not count."""
-        before = bisect.bisect_right(self.tokens, node.end_mark.index, key=lambda t: t.end)
-        start = node.start_mark.index
+        before = bisect.bisect_right(self._ends, node.end_mark.index)
+        start = int(node.start_mark.index)
         return max(start, self.tokens[before - 1].end if before else start)
 
     def token_index(self, start: int) -> int:
         """Return the position in ``tokens`` of the first one that starts at or behind ``start``."""
-        return bisect.bisect_left(self.tokens, start, key=lambda t: t.start)
+        return bisect.bisect_left(self._starts, start)
 
     def is_comment(self, index: int) -> bool:
         """Tell whether ``index`` lies outside every token, as comments do."""
-        before = bisect.bisect_right(self.tokens, index, key=lambda t: t.start)
+        before = bisect.bisect_right(self._starts, index)
         return before == 0 or self.tokens[before - 1].end <= index
 
 
@@ -105,7 +112,7 @@ def parse(text: str, first_line: int) -> Tree:
     document = _DOCUMENT.search(text)
     if document:
         raise _refusal(
-            first_line + len(_LINE.findall(text, 0, document.start())),
+            first_line + text.count("\n", 0, document.start()),
             "a document mark or directive inside the header; a header is one YAML document",
         )
     try:
@@ -119,7 +126,9 @@ def parse(text: str, first_line: int) -> Tree:
         problem = str(error).splitlines()[0]
         raise _refusal(first_line, f"the header is not YAML: {problem}") from error
     if root is not None and not isinstance(root, MappingNode) and not _is_null(root):
-        raise _refusal(first_line, f"expected keys and values in the header, found a {root.id}")
+        raise _refusal(
+            first_line, f"expected keys and values in the header, found a {kind_of(root)}"
+        )
     tree = Tree(text, first_line, root if isinstance(root, MappingNode) else None)
     _check_keys(tree)
     return tree
@@ -128,7 +137,7 @@ def parse(text: str, first_line: int) -> Tree:
 def child(mapping: MappingNode | None, key: str) -> tuple[ScalarNode, Node] | None:
     """Return key node and value node of ``key``, None where the mapping has no such key."""
     for name, value in mapping.value if mapping else ():
-        if isinstance(name, ScalarNode) and name.value == key and name.tag.endswith(":str"):
+        if isinstance(name, ScalarNode) and name.value == key and str(name.tag).endswith(":str"):
             return name, value
     return None
 
@@ -136,6 +145,11 @@ def child(mapping: MappingNode | None, key: str) -> tuple[ScalarNode, Node] | No
 def is_null(node: Node) -> bool:
     """Tell whether the node is YAML's null, written out or left empty."""
     return _is_null(node)
+
+
+def kind_of(node: Node) -> str:
+    """Return ``scalar``, ``sequence`` or ``mapping``."""
+    return type(node).__name__.removesuffix("Node").lower()
 
 
 def to_plain(node: Node) -> Any:
@@ -229,7 +243,7 @@ def _check_mapping(tree: Tree, mapping: MappingNode) -> None:
     for key, _ in mapping.value:
         if not isinstance(key, ScalarNode):
             raise refuse(tree, key.start_mark.index, "a key is not plain text")
-        name = (key.tag, key.value)
+        name = (str(key.tag), str(key.value))
         if name in first:
             raise refuse(
                 tree,
@@ -252,6 +266,6 @@ def _digest(node: Node | None, known: dict[int, str], open_nodes: set[int]) -> s
     else:
         parts = [_digest(each, known, open_nodes) for each in _children(node)]
     open_nodes.discard(id(node))
-    said = "\x00".join([node.id, str(node.tag), *parts])
+    said = "\x00".join([kind_of(node), str(node.tag), *parts])
     known[id(node)] = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
     return known[id(node)]

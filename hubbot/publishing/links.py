@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from hubbot.errors import SettingsError
+from hubbot.publishing.markdown import escape
 
 _URL = re.compile(r"https?://[^\s<>\"'`()\\|\x00-\x20\x7f-\uffff]+")
 
@@ -33,6 +34,11 @@ class Links:
                     f"setting bot.{name}: expected an http(s) address without spaces or "
                     f"brackets, found {url!r}; correct it or leave it empty"
                 )
+
+    @property
+    def contact_markdown(self) -> str:
+        """Contact as Markdown: an http(s) address as a link, anything else as plain text."""
+        return f"<{self.contact}>" if _URL.fullmatch(self.contact) else escape(self.contact)
 
     @property
     def source_url(self) -> str:

@@ -4,13 +4,19 @@ from hubbot.publishing.links import Links
 from hubbot.publishing.wording import PULL_REQUEST_MARKER, render_pull_request
 from hubbot.records.record import Record
 
-__all__ = ["PULL_REQUEST_MARKER", "is_our_pull_request", "pull_request_body", "pull_request_title"]
+__all__ = ["MARKER", "is_our_pull_request", "pull_request_body", "pull_request_title"]
+
+MARKER = PULL_REQUEST_MARKER
+"""Hidden comment by which a pull request of ours is found again."""
 
 _TITLE = "Add linear-probe score to the model card"
 
 
-def pull_request_title() -> str:
-    """Return the title: the same for every model and score, under the Hub's 200 characters."""
+def pull_request_title(record: Record) -> str:
+    """Return the title: the same for every record, under the Hub's 200 characters.
+
+    A title that changed with the score would make an updated pull request look like another.
+    """
     return _TITLE
 
 
@@ -25,4 +31,4 @@ def pull_request_body(record: Record, *, links: Links | None = None) -> str:
 
 def is_our_pull_request(description: str) -> bool:
     """Tell whether a description was written by hubbot; ask for the author as well."""
-    return description.lstrip().startswith(PULL_REQUEST_MARKER)
+    return description.lstrip().startswith(MARKER)

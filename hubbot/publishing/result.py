@@ -43,16 +43,6 @@ def build_result(record: Record, links: Links) -> dict[str, Any]:
     return result
 
 
-def is_ours(result: Any) -> bool:
-    """Tell whether a model-index result was written by hubbot, whatever a tool did to it."""
-    if not isinstance(result, Mapping):
-        return False
-    source = result.get("source")
-    if isinstance(source, Mapping) and source.get("name") == SOURCE:
-        return True
-    return any(_is_marked(metric) for metric in _metrics(result))
-
-
 def is_mixed(result: Mapping[str, Any]) -> bool:
     """Tell whether a tool merged other people's metrics into our result."""
     return not all(_is_marked(metric) for metric in _metrics(result))
@@ -61,8 +51,8 @@ def is_mixed(result: Mapping[str, Any]) -> bool:
 def is_same_score(old: Any, new: Any) -> bool:
     """Tell whether two results say the same of the same weights.
 
-    Dates, hubbot's version, the address of its page and the commit are left aside: merging
-    our own pull request makes a new commit, and must not call for another one.
+    Dates, notes, hubbot's version, the address of its page and the commit are left aside:
+    merging our own pull request makes a new commit, and must not call for another one.
     """
     return bool(_core(old) == _core(new))
 
@@ -101,7 +91,7 @@ def _accuracy(record: Record) -> dict[str, Any]:
 def _lp_gain(record: Record) -> list[dict[str, Any]]:
     if not record.lp_gain:
         return []
-    head = record.head if record.head in record.lp_gain else min(record.lp_gain)
+    head = record.head
     intervals = record.lp_gain_interval or {}
     args: dict[str, Any] = {MARK: record.hubbot_version, "protocol": record.protocol}
     args["base_model"] = record.base_model
@@ -180,7 +170,7 @@ def _core(result: Any) -> Any:
     metrics = [dict(metric) for metric in _metrics(result)]
     for metric in metrics:
         args = dict(metric.get("args") or {})
-        for name in (MARK, "date"):
+        for name in (MARK, "date", "note"):
             args.pop(name, None)
         if args.get("weights_digest"):
             args.pop("revision", None)

@@ -6,7 +6,7 @@ about hubbot, and stay text.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hubbot.errors import CardError
 from hubbot.publishing.layout import Layout
@@ -64,11 +64,11 @@ def find_section(layout: Layout) -> Span | None:
 
 
 def put_section(layout: Layout, section: str) -> str:
-    """Return the body with our section in it.
+    r"""Return the body with our section in it.
 
     Args:
         layout: The card.
-        section: The section from marker to marker, lines ended by ``\\n``, none at its end.
+        section: The section from marker to marker, lines ended by ``\n``, none at its end.
 
     Returns:
         The body: the section in its old place, else at the end, else, where a code block was
@@ -89,20 +89,24 @@ def put_section(layout: Layout, section: str) -> str:
     return body + line_end + line_end + text
 
 
-def drop_section(layout: Layout) -> str:
-    """Return the body without our section and the blank line that came with it."""
+def drop_section(layout: Layout) -> Layout:
+    """Return the card without our section and the line ends that came with it.
+
+    One line end in front of it goes where a blank line is there; both go where no line end
+    follows the section, since then the card had none at its end.
+    """
     span = find_section(layout)
     if span is None:
-        return layout.body
-    above, below = layout.body[: span.start], layout.body[span.end :]
-    for _ in range(2 if span.is_last else 1):
-        shorter = above.removesuffix("\n").removesuffix("\r")
-        if not shorter and not layout.has_header and not span.is_last:
-            above = shorter
-            break
-        if span.is_last or not shorter or shorter.endswith("\n"):
-            above = shorter
-    return above + below
+        return layout
+    # A header that ended the file without a line end has got its line end from us.
+    above = layout.closing + layout.body[: span.start]
+    shorter = _without_line_end(above)
+    if span.is_last:
+        above = _without_line_end(shorter)
+    elif not shorter or shorter.endswith("\n"):
+        above = shorter
+    cut = len(layout.closing)
+    return replace(layout, closing=above[:cut], body=above[cut:] + layout.body[span.end :])
 
 
 def section_text(layout: Layout) -> str | None:
@@ -111,6 +115,10 @@ def section_text(layout: Layout) -> str | None:
     if span is None:
         return None
     return layout.body[span.start : span.end].replace("\r\n", "\n").rstrip("\n")
+
+
+def _without_line_end(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _ends_line(layout: Layout) -> bool:

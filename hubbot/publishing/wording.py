@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubbot.publishing.links import Links
-from hubbot.publishing.result import points
+from hubbot.publishing.result import SOURCE, points
 from hubbot.publishing.templates import render
 from hubbot.records.record import LP_INTERVAL_LEVEL, Record
 
@@ -12,10 +12,12 @@ PULL_REQUEST_MARKER = "<!-- hubbot:pull-request -->"
 """Hidden comment by which a pull request of ours is found again."""
 
 _HEADS = {
-    "linear": "multinomial logistic regression",
-    "head": "a classification head, mean of its seeds",
+    "linear": "a multinomial logistic regression",
+    "head": "a classification head (mean over seeds)",
 }
 _WARNINGS = ("borrowed", "extrapolated", "within seed noise", "trained on mnli")
+_ON_PREDICTIONS = _WARNINGS[:3]
+_REFUSED = "No gain is predicted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Row:
     value: str
     """Points, two decimals."""
     interval: str
-    """Ends and level, empty where there is none."""
+    """Ends and level, or that it is not known."""
 
 
 def render_section(record: Record, links: Links) -> str:
@@ -41,15 +43,17 @@ def render_pull_request(record: Record, links: Links) -> str:
 
 
 def _values(record: Record, links: Links) -> dict[str, Any]:
+    is_published = record.source != SOURCE
     return {
         "record": record,
         "links": links,
         "rows": _rows(record),
-        "head_words": _HEADS[record.head],
+        "head_words": "a linear probe" if is_published else _HEADS[record.head],
         "interval_level": _percent(record.interval_level),
         "warnings": _unsaid_warnings(record),
         "revision": record.revision[:12],
-        "is_published": record.source != "hubbot",
+        "is_published": is_published,
+        "note": _note(record),
     }
 
 
@@ -75,7 +79,7 @@ def _rows(record: Record) -> list[Row]:
 
 def _interval(interval: tuple[float, float] | None, level: float, form: str) -> str:
     if interval is None:
-        return ""
+        return "not known"
     low, high = (form.format(points(end)) for end in interval)
     return f"{low} to {high} ({_percent(level)})"
 
@@ -87,4 +91,13 @@ def _percent(level: float) -> str:
 def _unsaid_warnings(record: Record) -> list[str]:
     flags = {flag.lower().replace("_", " ").replace("-", " ") for flag in record.flags}
     note = record.prediction_note.lower()
-    return [word for word in _WARNINGS if word in flags and word not in note]
+    silent = _ON_PREDICTIONS if record.predicted_gain is None else ()
+    return [word for word in _WARNINGS if word in flags and word not in note and word not in silent]
+
+
+def _note(record: Record) -> str:
+    """Return what is said beside the numbers; a missing gain is always spoken of."""
+    note = record.prediction_note.strip()
+    if record.predicted_gain is not None or note.startswith(_REFUSED):
+        return note
+    return f"{_REFUSED}: {note}" if note else f"{_REFUSED}."

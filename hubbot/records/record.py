@@ -22,14 +22,11 @@ def _check_order(interval: tuple[float, float]) -> tuple[float, float]:
     return interval
 
 
-Accuracy = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Gain = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
-GainInterval = Annotated[
-    tuple[
-        Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]
-    ],
-    AfterValidator(_check_order),
-]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Accuracy = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
+Gain = Annotated[float, Field(strict=True, ge=-100, le=100, allow_inf_nan=False)]
+GainInterval = Annotated[tuple[Finite, Finite], AfterValidator(_check_order)]
 AccuracyInterval = Annotated[tuple[Accuracy, Accuracy], AfterValidator(_check_order)]
 Text = Annotated[str, Field(max_length=4000)]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
@@ -42,7 +39,7 @@ class MeasuredGain(BaseModel):
 
     gain: Gain
     """Points, mean over seeds."""
-    se: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    se: NotNegative | None = None
     """Standard error of the paired difference, points; None for one seed."""
     seeds: Annotated[int, Field(ge=1)] | tuple[int, ...]
     """Number of seeds, or the seeds themselves."""
@@ -109,11 +106,9 @@ class Record(BaseModel):
     """Device of the encoder; empty where unknown."""
     dtype: Text = ""
     """Precision of the encoder; empty where unknown."""
-    seconds: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
-        default_factory=dict
-    )
+    seconds: dict[str, NotNegative] = Field(default_factory=dict)
     """Wall-clock seconds of each stage."""
-    cost: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    cost: NotNegative | None = None
     """Price of the run in US dollars; None where unknown."""
     date: Date
     """Day of the measurement."""
@@ -159,9 +154,8 @@ def _outside_interval(record: Record) -> Iterator[str]:
                 yield f"{name}_interval has {head!r}, {name} has not"
             elif not _is_inside(values[head], interval):
                 yield f"{name}.{head} {values[head]} lies outside its interval {interval}"
-    for head in gains:
-        if head not in record.lp_accuracy:
-            yield f"lp_gain has {head!r}, lp_accuracy has not"
+    if record.lp_gain is not None and set(gains) != set(record.lp_accuracy):
+        yield f"lp_gain has {sorted(gains)}, expected the heads of lp_accuracy"
     gain, interval_ = record.predicted_gain, record.predicted_gain_interval
     if gain is not None and interval_ is not None and not _is_inside(gain, interval_):
         yield f"predicted_gain {gain} lies outside its interval {interval_}"

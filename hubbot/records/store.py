@@ -21,7 +21,8 @@ MAX_BYTES = 1 << 20
 _LONGEST_NAME = 200
 # What pydantic calls a value of the right kind that breaks a rule.
 _RULES = frozenset(
-    "finite_number greater_than greater_than_equal less_than less_than_equal value_error".split()
+    {"finite_number", "value_error"}
+    | {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 )
 
 

@@ -113,6 +113,12 @@ def test_flan_whose_file_still_names_its_ancestor_is_flan(configs: Configs) -> N
     assert found.name == "google/flan-t5-base"
 
 
+def test_a_child_of_distilroberta_may_still_name_the_teacher_in_its_file(configs: Configs) -> None:
+    config = configs("distilroberta-base", _name_or_path="roberta-base")
+    found = recognise(config, ["distilroberta-base"], model="someone/child")
+    assert found.name == "distilroberta-base"
+
+
 def test_distilroberta_itself_may_name_its_teacher(configs: Configs) -> None:
     config = configs("distilroberta-base", _name_or_path="roberta-base")
     found = recognise(config, ["roberta-base"], model="distilbert/distilroberta-base")

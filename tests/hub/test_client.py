@@ -78,7 +78,7 @@ def test_the_hubs_own_words_are_passed_on_harmlessly(odd: Any) -> None:
 @pytest.mark.parametrize("body", [b"<html>Please log in</html>", b"", b"\xff\xfe"])
 def test_a_page_instead_of_json_is_named(odd: Any, body: bytes) -> None:
     odd.say(200, body, Content_Type="text/html")
-    with pytest.raises(RemoteError, match="something else than JSON.*proxy or login page"):
+    with pytest.raises(RemoteError, match=r"something else than JSON.*proxy or login page"):
         ask(odd.url)
 
 
@@ -117,7 +117,7 @@ def test_a_dropped_connection_is_unreachable(odd: Any) -> None:
 def test_a_call_without_a_time_limit_of_its_own_gets_ours(odd: Any) -> None:
     odd.say(200, INFO, delay_s=1.5)
     start = time.monotonic()
-    with pytest.raises(RemoteError, match="no answer .* in time") as caught:
+    with pytest.raises(RemoteError, match=r"no answer .* in time") as caught:
         ask(odd.url, timeout_s=0.2)
     assert time.monotonic() - start < 1.2
     assert caught.value.kind == "unreachable"
