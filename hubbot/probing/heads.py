@@ -221,7 +221,7 @@ def _epochs(
         for rows in torch.split(order, recipe.batch_size):
             loss = nn.functional.cross_entropy(head(features[rows]), labels[rows])
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+            loss.backward()
             optimiser.step()
             schedule.step()
         if not torch.isfinite(loss):

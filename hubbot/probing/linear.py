@@ -101,7 +101,7 @@ def fit_linear(
             history_size=30,
             line_search_fn="strong_wolfe",
         )
-        optimiser.step(closure)  # type: ignore[no-untyped-call]  # untyped in torch
+        optimiser.step(closure)
         loss, gradient = loss_and_gradient(weights.detach(), wide, labels, l2=l2)
         largest = float(gradient.abs().max())
         if not torch.isfinite(loss) or largest <= _GRADIENT:

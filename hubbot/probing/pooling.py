@@ -145,4 +145,5 @@ def _last_eos(encoder: Encoder, batch: Batch) -> Tensor:
             "the tokenizer ends a row without the end-of-sequence token "
             f"{encoder.config.eos_token_id} that this pooling needs; it belongs to another model"
         )
-    return batch.ids.shape[1] - 1 - is_eos.int().flip(1).argmax(dim=1)
+    from_the_end: Tensor = is_eos.int().flip(1).argmax(dim=1)
+    return batch.ids.shape[1] - 1 - from_the_end

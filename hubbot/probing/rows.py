@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from hubbot.errors import DatasetError
-from hubbot.probing.job import ProbeJob, SplitName
+from hubbot.probing.job import ProbeJob
+from hubbot.schema import SplitName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,6 @@ from hubbot.probing.job import (
     ProbeJob,
     ProbeOutput,
     Progress,
-    SplitName,
     Stage,
 )
 from hubbot.probing.keys import features_key, read_config, tokens_key
@@ -45,7 +44,7 @@ from hubbot.probing.linear import (
 from hubbot.probing.outputs import output_path, read_output, write_output
 from hubbot.probing.rows import Rows, read_rows
 from hubbot.probing.tokens import Tokens, tokenize
-from hubbot.schema import HeadName
+from hubbot.schema import HeadName, SplitName
 
 _REPORT_S = 0.2
 

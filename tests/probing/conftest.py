@@ -54,7 +54,7 @@ def corpus() -> list[str]:
 
 
 def word_pieces(specials: Sequence[str], unknown: str = "[UNK]") -> dict[str, int]:
-    tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))  # type: ignore[call-arg]
+    tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=list(specials))
     tokenizer.train_from_iterator(corpus(), trainer)
@@ -142,6 +142,12 @@ def _t5_tokenizer() -> Any:
 
 
 _SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+_T5: dict[str, Any] = {"decoder_start_token_id": 0}
+_DEBERTA: dict[str, Any] = {
+    "position_buckets": 8,
+    "norm_rel_ebd": "layer_norm",
+    "share_att_key": True,
+}
 _BERT: dict[str, Any] = {
     **_SMALL,
     "intermediate_size": 48,
@@ -209,12 +215,10 @@ FAMILIES = {
                 vocab_size=n,
                 relative_attention=True,
                 pos_att_type=["p2c", "c2p"],
-                position_buckets=8,
-                norm_rel_ebd="layer_norm",
-                share_att_key=True,
                 type_vocab_size=0,
                 position_biased_input=False,
                 max_relative_positions=-1,
+                **_DEBERTA,
                 **_BERT,
             ),
             _deberta_tokenizer,
@@ -262,7 +266,7 @@ FAMILIES = {
                 num_layers=2,
                 num_heads=4,
                 feed_forward_proj="gated-gelu",
-                **{"decoder_start_token_id": 0},
+                **_T5,
             ),
             _t5_tokenizer,
         ),

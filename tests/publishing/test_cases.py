@@ -20,8 +20,6 @@ from hubbot.records.record import Record
 
 CASES = Path(__file__).parent / "cases"
 INPUTS = sorted(CASES.glob("*.in.md"))
-ACCEPTED = [path for path in INPUTS if path.with_name(_ := path.name[:-6] + ".expected.md").exists()]
-REFUSED = [path for path in INPUTS if path not in ACCEPTED]
 
 Expand = Callable[[bytes], bytes]
 
@@ -32,6 +30,10 @@ def sibling(path: Path, ending: str) -> Path:
 
 def name(path: Path) -> str:
     return path.name.removesuffix(".in.md")
+
+
+ACCEPTED = [path for path in INPUTS if sibling(path, ".expected.md").exists()]
+REFUSED = [path for path in INPUTS if path not in ACCEPTED]
 
 
 def test_there_are_at_least_fifty_cases() -> None:
@@ -73,7 +75,8 @@ def test_hub_client_reads_our_numbers_from_the_expected_card(path: Path, expand:
     entries = yaml.safe_load(block[1])["model-index"]
     results = [result for entry in entries for result in entry.get("results") or []]
     ours = [result for result in results if isinstance(result, dict) and "metrics" in result]
-    values = [m["value"] for result in ours for m in result["metrics"] if "hubbot" in m.get("args", {})]
+    metrics = [metric for result in ours for metric in result["metrics"]]
+    values = [metric["value"] for metric in metrics if "hubbot" in metric.get("args", {})]
     assert values == [71.53, 16.3, 1.2]
     assert "<!-- hubbot:begin -->" in card.text
 

@@ -1,7 +1,6 @@
 """What holds for every card, shown on generated ones."""
 
 import copy
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +48,9 @@ def results(draw: st.DrawFn, indent: str) -> str:
         f"- task: {draw(st.sampled_from(['{type: x}', 'none']))}",
         "  dataset:",
         f"    {{type: d, name: {draw(st.sampled_from(['D', 'no', '🤗']))}}}",
-        *draw(st.sampled_from([[], ["  custom: >", "    folded", "", "  # c"], ["  verified: true"]])),
+        *draw(
+            st.sampled_from([[], ["  custom: >", "    folded", "", "  # c"], ["  verified: true"]])
+        ),
         "  metrics: [{type: f1, value: 0.5}]",
         *draw(st.sampled_from([[], ["  last: |", "    text"], ["", "# low comment"]])),
     ]
@@ -135,7 +136,9 @@ def records(draw: st.DrawFn) -> Record:
 LINKS = st.sampled_from([Links(), Links(homepage="https://hubbot.example/about")])
 
 several = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
 
@@ -150,10 +153,6 @@ def annotated_or_skip(card: bytes, record: Record, links: Links) -> bytes:
 
 def parsed(card: bytes) -> Any:
     return YAML(typ="safe", pure=True).load(split(card).header) or {}
-
-
-def take_out(card: bytes, pattern: bytes) -> bytes:
-    return re.sub(pattern, b"", card, flags=re.DOTALL)
 
 
 # --- properties -------------------------------------------------------------------------------------
@@ -199,23 +198,10 @@ def test_parsed_header_equals_the_old_one_plus_ours(
 
 @several
 @given(cards(), records(), LINKS)
-def test_all_other_bytes_are_unchanged_and_in_order(
-    card: bytes, record: Record, links: Links
-) -> None:
-    """Everything of the old card is found again, in order, outside of what was inserted."""
-    new = annotated_or_skip(card, record, links)
-    rest = take_out(new, rb"<!-- hubbot:begin -->\r?\n## As.*?<!-- hubbot:end -->")
-    rest = take_out(rest, rb"# hubbot:begin[^\r\n]*\r?\n(?:(?!# hubbot).)*?# hubbot:end")
-    position = 0
-    for line in card.splitlines(keepends=True):
-        stripped = line.strip()
-        if stripped and stripped not in (b"model-index: []", b"model-index: null # later"):
-            # A line broken by an insertion inside brackets is looked for in two halves.
-            for piece in re.split(rb"(?<=[\d}])(?= ?[\],}])", stripped):
-                found = new.find(piece, position)
-                assert found >= 0, piece
-                position = found + len(piece)
-    assert rest.count(b"hubbot:end -->`") == card.count(b"hubbot:end -->`")
+def test_annotating_only_inserts(card: bytes, record: Record, links: Links) -> None:
+    """Every byte of the old card is there, in order: nothing is written anew or moved."""
+    new = iter(annotated_or_skip(card, record, links))
+    assert all(byte in new for byte in card)
 
 
 @several
@@ -241,14 +227,12 @@ def test_card_tells_the_record_again(card: bytes, record: Record, links: Links) 
 
 @several
 @given(st.binary(max_size=200), records())
-def test_arbitrary_bytes_are_annotated_and_restored_or_refused(
-    card: bytes, record: Record
-) -> None:
+def test_arbitrary_bytes_are_annotated_and_restored_or_refused(card: bytes, record: Record) -> None:
     assert remove_annotation(annotated_or_skip(card, record, Links())) == card
 
 
 @given(st.text(alphabet="-\n\r \t:#[]{}'\"|>&*!%ab.,?", max_size=40), records())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_arbitrary_headers_are_annotated_and_restored_or_refused(
     header: str, record: Record
 ) -> None:
