@@ -11,10 +11,13 @@ _INVISIBLE = re.compile(
 )
 _AUTOLINK = re.compile(r"(?i)(https?|ftp|mailto)(:)|(www)(\.)")
 
-_FENCE = re.compile(r" {0,3}(?:(`{3,})[^`\r\n]*|(~{3,})[^\r\n]*)[\r\n]*\Z")
-_RAW_OPEN = re.compile(r"(?i) {0,3}<(pre|script|style|textarea)(?=[\s>])")
-_RAW_CLOSE = re.compile(r"(?i)</(pre|script|style|textarea)>")
-_LINES = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
+# The info string behind backticks holds none: ```a``` is a code span in a paragraph.
+_OPENING = re.compile(
+    r"^ {0,3}(?:(?P<ticks>`{3,})[^`\n]*|(?P<tildes>~{3,})[^\n]*"
+    r"|<(?P<raw>(?i:pre|script|style|textarea))(?=[\s>])[^\n]*)(?:\n|\Z)",
+    re.MULTILINE,
+)
+_RAW_END = re.compile(r"(?i)</(?:pre|script|style|textarea)>[^\n]*(?:\n|\Z)")
 
 
 def escape(text: str) -> str:
@@ -33,10 +36,8 @@ def code(text: str) -> str:
     line = " ".join(_INVISIBLE.sub(" ", text).split())
     if not line:
         return ""
-    if "`" not in line and "|" not in line:
-        return f"`{line}`"
-    # Ids of the Hub hold neither; whatever else comes along is shown as plain text.
-    return escape(line)
+    # Ids of the Hub hold none of these; whatever else comes along is shown as plain text.
+    return escape(line) if set(line) & set("`|<>") else f"`{line}`"
 
 
 def _break_link(match: re.Match[str]) -> str:
@@ -45,64 +46,37 @@ def _break_link(match: re.Match[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a Markdown text."""
+class CodeBlock:
+    """A stretch of Markdown that is shown as it stands."""
 
-    text: str
-    """The line with its end."""
     start: int
-    """Index of its first character."""
-    block: int | None
-    """Index at which the code block around it begins; None outside of code."""
+    """Index at which its first line begins."""
+    end: int
+    """Index behind its last line."""
+    is_closed: bool
+    """Whether it was closed, rather than running to the end for want of a closing line."""
 
 
-def lines_of(text: str) -> Iterator[Line]:
-    """Yield the lines, each with the code block it belongs to.
+def code_blocks(text: str) -> Iterator[CodeBlock]:
+    """Yield the code blocks in order.
 
-    Fences as in CommonMark 4.5, and ``<pre>`` and its like (4.6, first kind). Fences that are
-    indented by four or more, as in nested lists, are not followed: what they hold is indented
-    as well, and markers count in the first columns only.
+    Fences as in CommonMark 0.31.2, section 4.5, and ``<pre>`` and its like (4.6, first kind).
+    Fences indented by four or more, as in nested lists, are not followed: what they hold is
+    indented as well, and markers count in the first columns only. Fences inside other HTML
+    are followed, though CommonMark would not.
     """
-    block: int | None = None
-    fence = raw = ""
-    for found in _LINES.finditer(text):
-        line, start = found[0], found.start()
-        if not line:
-            break
-        if fence:
-            yield Line(line, start, block)
-            if _closes(line, fence):
-                block, fence = None, ""
-        elif raw:
-            yield Line(line, start, block)
-            if _RAW_CLOSE.search(line):
-                block, raw = None, ""
+    position = 0
+    while opened := _OPENING.search(text, position):
+        mark = opened["ticks"] or opened["tildes"]
+        if mark:
+            closed = _fence_end(mark).search(text, opened.end())
         else:
-            opened, html = _FENCE.fullmatch(line), _RAW_OPEN.match(line)
-            if opened:
-                block, fence = start, opened[1] or opened[2]
-            elif html and not _RAW_CLOSE.search(line):
-                block, raw = start, html[1]
-            yield Line(line, start, block)
+            closed = _RAW_END.search(text, opened.start())
+        position = closed.end() if closed else len(text)
+        yield CodeBlock(opened.start(), position, closed is not None)
+        if closed is None:
+            return
 
 
-def unclosed_block(text: str) -> int | None:
-    """Return the index at which a code block begins that runs to the end, None without one."""
-    block: int | None = None
-    last = ""
-    for line in lines_of(text):
-        block, last = line.block, line.text
-    if block is None:
-        return None
-    opener = _LINES.match(text, block)
-    fence = _FENCE.fullmatch(opener[0]) if opener else None
-    mark = (fence[1] or fence[2]) if fence else ""
-    is_closed = _closes(last, mark) if mark else bool(_RAW_CLOSE.search(last))
-    is_opener = opener is not None and opener.end() >= len(text)
-    return block if is_opener or not is_closed else None
-
-
-def _closes(line: str, fence: str) -> bool:
-    stripped = line.strip(" \t\r\n")
-    indent = len(line) - len(line.lstrip(" "))
-    return indent <= 3 and len(stripped) >= len(fence) and set(stripped) == {fence[0]}
+def _fence_end(mark: str) -> re.Pattern[str]:
+    return re.compile(rf"^ {{0,3}}{mark[0]}{{{len(mark)},}}[ \t]*\r?(?:\n|\Z)", re.MULTILINE)

@@ -5,16 +5,17 @@ code blocks. Markers that are quoted, indented as code or part of a sentence are
 about hubbot, and stay text.
 """
 
+import bisect
 import re
 from dataclasses import dataclass, replace
 
 from hubbot.errors import CardError
 from hubbot.publishing.layout import Layout
-from hubbot.publishing.markdown import lines_of, unclosed_block
+from hubbot.publishing.markdown import code_blocks
 
 BEGIN, END = "<!-- hubbot:begin -->", "<!-- hubbot:end -->"
 
-_MARKER = re.compile(r" {0,3}(<!-- hubbot:(?:begin|end) -->)[ \t]*(?:\r\n|\n|\Z)")
+_MARKER = re.compile(r"^ {0,3}(<!-- hubbot:(?:begin|end) -->)[ \t]*(?:\r\n|\n|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +41,28 @@ def find_section(layout: Layout) -> Span | None:
     body = layout.body
     if "<!-- hubbot:" not in body:
         return None
-    found = [
-        (match[1], line)
-        for line in lines_of(body)
-        if line.block is None and (match := _MARKER.fullmatch(line.text))
-    ]
+    blocks = list(code_blocks(body))
+    starts = [block.start for block in blocks]
+    found = []
+    for match in _MARKER.finditer(body):
+        before = bisect.bisect_right(starts, match.start())
+        if before == 0 or blocks[before - 1].end <= match.start():
+            found.append(match)
     if not found:
         return None
-    if [text for text, _ in found] != [BEGIN, END]:
-        numbers = [_line_number(layout, line.start) for _, line in found]
+    if [match[1] for match in found] != [BEGIN, END]:
+        numbers = [_line_number(layout, match.start()) for match in found]
         raise CardError(
             f"README.md line {numbers[0]}: expected one '{BEGIN}' and below it one '{END}', "
             f"found markers in lines {', '.join(map(str, numbers))}; remove those that are too "
             "many or add the one that is missing"
         )
-    first, last = found[0][1], found[1][1]
+    first, last = found
     return Span(
-        first.start,
-        last.start + len(last.text),
-        "\r\n" if first.text.endswith("\r\n") else "\n",
-        not last.text.endswith("\n"),
+        first.start(),
+        last.end(),
+        "\r\n" if first[0].endswith("\r\n") else "\n",
+        not last[0].endswith("\n"),
     )
 
 
@@ -81,9 +84,9 @@ def put_section(layout: Layout, section: str) -> str:
         return body[: span.start] + _with(section, span.line_end) + ending + body[span.end :]
     line_end = layout.body_line_end
     text = _with(section, line_end)
-    block = unclosed_block(body)
-    if block is not None:
-        return body[:block] + line_end + text + line_end + body[block:]
+    for block in code_blocks(body):
+        if not block.is_closed:
+            return body[: block.start] + line_end + text + line_end + body[block.start :]
     if _ends_line(layout):
         return body + line_end + text + line_end
     return body + line_end + line_end + text
@@ -109,14 +112,6 @@ def drop_section(layout: Layout) -> Layout:
     return replace(layout, closing=above[:cut], body=above[cut:] + layout.body[span.end :])
 
 
-def section_text(layout: Layout) -> str | None:
-    """Return our section with plain line ends, None where there is none."""
-    span = find_section(layout)
-    if span is None:
-        return None
-    return layout.body[span.start : span.end].replace("\r\n", "\n").rstrip("\n")
-
-
 def _without_line_end(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
@@ -131,4 +126,4 @@ def _with(section: str, line_end: str) -> str:
 
 
 def _line_number(layout: Layout, index: int) -> int:
-    return layout.first_body_line + len(re.findall(r"\r\n|\n", layout.body[:index]))
+    return layout.first_body_line + layout.body.count("\n", 0, index)

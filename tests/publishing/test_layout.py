@@ -1,7 +1,7 @@
 import pytest
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
 from hypothesis import given
 from hypothesis import strategies as st
-from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from hubbot.errors import CardError
 from hubbot.publishing.layout import split

@@ -20,7 +20,8 @@ from hubbot.records.record import Record
 
 WORDS = st.sampled_from(
     ["mit", "no", "'no'", '"a: b"', "1.10", "2020-01-01", "~", "é🤗", "שלום", "yes", "0x1F", "a#b",
-     "[a, b]", "{x: 1}", "[]", "&a1 x", ">-\n  folded\n  text", "|\n  literal\n\n  # text", "|+\n  kept\n"]
+     "[a, b]", "{x: 1}", "[]", "&a1 x", ">-\n  folded\n  text", "|\n  literal\n\n  # text", 
+     "|+\n  kept\n"]
 )  # fmt: skip
 KEYS = st.sampled_from(
     ["license", "language", "tags", "x-custom", "'quoted'", "datasets", "widget", "metrics", "名前"]
@@ -89,8 +90,8 @@ def headers(draw: st.DrawFn) -> str:
 
 
 BODY_LINES = st.sampled_from(
-    ["# Title", "", "", "text", "---", "```", "```py", "~~~", "<!-- hubbot -->", "> quote", "- item",
-     "    <!-- hubbot:begin -->", "`<!-- hubbot:end -->`", "model-index: x", "trailing  ", "<pre>",
+    ["# Title", "", "", "text", "---", "```", "```py", "~~~", "<!-- hubbot -->", "> quote",
+     "- item",      "    <!-- hubbot:begin -->", "`<!-- hubbot:end -->`", "model-index: x", "trailing  ", "<pre>",
      "</pre>", "🤗 שלום", "a\tb\x0c", "<!-- open", "***"]
 )  # fmt: skip
 
@@ -155,7 +156,7 @@ def parsed(card: bytes) -> Any:
     return YAML(typ="safe", pure=True).load(split(card).header) or {}
 
 
-# --- properties -------------------------------------------------------------------------------------
+# --- properties ----------------------------------------------------------------------------------
 
 
 @several
