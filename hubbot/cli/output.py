@@ -106,6 +106,8 @@ def _console() -> Console:
 
 def set_up_logging(*, is_verbose: bool) -> None:
     """Send hubbot's own log to standard error; other packages keep their settings."""
+    # The retry library announces each pause by a line of its own; hubbot's says what and why.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
     log = logging.getLogger("hubbot")
     log.setLevel(logging.INFO if is_verbose else logging.WARNING)
     if not log.handlers:

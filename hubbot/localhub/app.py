@@ -1,4 +1,10 @@
-"""The Starlette application: routes, and what is common to all of them."""
+"""The Starlette application: routes, and what is common to all of them.
+
+Shapes and codes are those the official client sends and reads. Where the real Hub was not seen,
+the stricter guess was taken: the texts of refusals for disabled discussions and read-only tokens,
+no commits on closed or merged pull requests (403), 409 for a merge that conflicts, headers checked
+by the commit route too, ``closed`` as a filter that includes merged ones.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -6,7 +12,7 @@ from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -115,7 +121,10 @@ def _lfs_upload(state: HubState) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         expected = str(request.path_params["oid"])
-        sha256, _, received = await state.blobs.receive(request.stream())
+        try:
+            sha256, _, received = await state.blobs.receive(request.stream())
+        except ClientDisconnect:
+            return Response(status_code=400)  # Nobody is there to read it.
         if sha256 != expected:
             received.unlink()
             return Refusal(400, f"Content has SHA-256 {sha256}, not {expected}").response()

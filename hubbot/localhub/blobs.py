@@ -123,13 +123,21 @@ class BlobStore:
         return sha256
 
     async def receive(self, chunks: AsyncIterator[bytes]) -> tuple[str, int, Path]:
-        """Write an upload to a temporary file; return digest, size and file."""
+        """Write an upload to a temporary file, deleted if it breaks off.
+
+        Returns:
+            Digest, size in bytes and file.
+        """
         hasher, size, path = hashlib.sha256(), 0, self._temporary()
-        with path.open("wb") as file:
-            async for chunk in chunks:
-                hasher.update(chunk)
-                size += len(chunk)
-                file.write(chunk)
+        try:
+            with path.open("wb") as file:
+                async for chunk in chunks:
+                    hasher.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+        except BaseException:
+            path.unlink()
+            raise
         return hasher.hexdigest(), size, path
 
     def keep(self, path: Path, sha256: str) -> None:

@@ -1,7 +1,6 @@
 """Filling the embedded Hub and looking into it, without going through HTTP."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,38 +17,12 @@ from hubbot.localhub.state import (
     RepoKind,
     Repository,
     Role,
-    Status,
 )
 from hubbot.localhub.storage import Storage
+from hubbot.localhub.views import PullRequest, view
 
 Files = Mapping[str, bytes | Path]
 """Contents by path inside the repository; a ``Path`` is copied from disk."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullRequest:
-    """A pull request as it stands now."""
-
-    num: int
-    """Number, counted together with discussions."""
-    title: str
-    """Title."""
-    status: Status
-    """open, closed, merged or draft."""
-    author: str
-    """Account."""
-    description: str
-    """First comment."""
-    diff: str
-    """Unified diff against the commit it starts from."""
-    conflicts: tuple[str, ...]
-    """Paths that cannot be merged."""
-    head: str
-    """Newest commit."""
-    commits: tuple[str, ...]
-    """Titles of its own commits, oldest first."""
-    comments: tuple[tuple[str, str], ...]
-    """Author and text of the later comments."""
 
 
 class HubContents:
@@ -246,23 +219,7 @@ class HubContents:
         with self.state.lock:
             repo = self._repo(repo_id, kind)
             values = repo.discussions.values()
-            return tuple(self._view(repo, value) for value in values if value.is_pull_request)
-
-    def _view(self, repo: Repository, value: Discussion) -> PullRequest:
-        events = value.events
-        comments = [event for event in events if event.type == "comment"][1:]
-        return PullRequest(
-            num=value.num,
-            title=value.title,
-            status=value.status,
-            author=value.author,
-            description=value.description,
-            diff=changes.diff(self.state, repo, value),
-            conflicts=tuple(changes.conflicts(self.state, repo, value)),
-            head=repo.refs[value.ref],
-            commits=tuple(event.data["subject"] for event in events if event.type == "commit"),
-            comments=tuple((event.author, event.data["latest"]["raw"]) for event in comments),
-        )
+            return tuple(view(self.state, repo, value) for value in values if value.is_pull_request)
 
     # What owners do to pull requests
 

@@ -20,6 +20,7 @@ from hubbot.localhub.state import Caller
 TRANSPORT = "hubbot.transport"
 """Key of the scope under which the server puts the connection, so that it can be cut."""
 
+_JSON_KINDS = ("application/json", "application/x-ndjson", "application/vnd.git-lfs+json")
 _KEPT_HEADERS = ("user-agent", "range", "content-type")
 
 
@@ -92,9 +93,12 @@ class Gatekeeper:
         headers = Headers(scope=scope)
         kind = headers.get("content-type", "").partition(";")[0]
         body: Any = None
-        if kind in {"application/json", "application/x-ndjson", "application/vnd.git-lfs+json"}:
+        # All but uploads are read now: what is sent completely takes effect, also if the client
+        # hangs up during a slow answer.
+        if scope["method"] != "PUT" or kind == "application/json":
             content, receive = await _buffer(receive)
-            body = _parse(content, is_lines=kind == "application/x-ndjson")
+            if kind in _JSON_KINDS:
+                body = _parse(content, is_lines=kind == "application/x-ndjson")
         exchange = _Exchange(
             scope={**scope, "path": raw.decode("ascii")},
             path=unquote(raw.decode("ascii")),

@@ -31,7 +31,8 @@
 
 Fault paths are regular expressions searched in the decoded path with its query, such as
 ``/api/models/me/m/commit/main?create_pr=1`` (so write the question mark as ``[?]``); every rule
-takes ``times=`` and ``skip=``.
+takes ``times=`` (None: for ever) and ``skip=``; ``drop("*", "", times=None, skip=5)`` is a server
+that goes away after five requests.
 
 Two things to know. The client's cache in HF_HOME is shared by all tests of a run and files are
 found there by content: a test that counts downloads passes ``cache_dir=tmp_path`` or distinct

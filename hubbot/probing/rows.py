@@ -55,12 +55,14 @@ def _read_table(job: ProbeJob, split: SplitName) -> pa.Table:
     path = job.splits[split].path
     wanted = [*job.text_columns, job.label_column]
     try:
-        table = pq.read_table(path, columns=wanted, partitioning=None)
+        with pq.ParquetFile(path) as file:
+            found = file.schema_arrow.names
+            missing = [name for name in wanted if name not in found]
+            if missing:
+                raise DatasetError(f"{path}: missing columns {missing}; found {found}")
+            table = file.read(columns=wanted)
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"{path}: not readable as Parquet ({error})") from error
-    missing = [name for name in wanted if name not in table.column_names]
-    if missing:
-        raise DatasetError(f"{path}: missing columns {missing}; found {table.column_names}")
     for name in job.text_columns:
         if table.schema.field(name).type not in (pa.string(), pa.large_string()):
             kind = table.schema.field(name).type

@@ -111,6 +111,8 @@ def _read_header(path: Path) -> dict[str, TensorInfo]:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the safetensors header is malformed ({error})") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{path}: the safetensors header is malformed (not an object)")
     header.pop("__metadata__", None)
     return _checked(path, header, n_bytes=size - 8 - length)
 

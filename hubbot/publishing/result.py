@@ -60,10 +60,13 @@ def is_same_score(old: Any, new: Any) -> bool:
 def read_result(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record's fields as far as the result holds them."""
     fields: dict[str, Any] = {}
+    revision = _mapping(result.get("dataset")).get("revision")
+    if revision is not None:
+        fields["dataset_revision"] = revision
     for metric in _metrics(result):
-        args = dict(metric.get("args") or {}) if isinstance(metric, Mapping) else {}
-        args.pop("interval_level", None) if metric.get("type") != PREDICTED else None
-        _READERS.get(str(metric.get("type")), _ignore)(fields, metric.get("value"), args)
+        reader = _READERS.get(str(_mapping(metric).get("type")))
+        if reader is not None:
+            reader(fields, _mapping(metric).get("value"), _mapping(_mapping(metric).get("args")))
     return fields
 
 
@@ -161,15 +164,19 @@ def _metrics(result: Mapping[str, Any]) -> list[Any]:
     return metrics if isinstance(metrics, list) else []
 
 
+def _mapping(value: Any) -> dict[str, Any]:
+    """Return a copy of a mapping; cards are edited by hand, so anything else counts as empty."""
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
 def _is_marked(metric: Any) -> bool:
-    args = metric.get("args") if isinstance(metric, Mapping) else None
-    return isinstance(args, Mapping) and MARK in args
+    return MARK in _mapping(_mapping(metric).get("args"))
 
 
 def _core(result: Any) -> Any:
-    metrics = [dict(metric) for metric in _metrics(result)]
+    metrics = [_mapping(metric) for metric in _metrics(result)]
     for metric in metrics:
-        args = dict(metric.get("args") or {})
+        args = _mapping(metric.get("args"))
         for name in (MARK, "date", "note"):
             args.pop(name, None)
         if args.get("weights_digest"):
@@ -184,9 +191,9 @@ def _read_heads(value: Any, args: dict[str, Any]) -> tuple[dict[str, Any], dict[
     values, intervals = {head: value}, {}
     if "interval" in args:
         intervals[head] = args.pop("interval")
-    for name, other in dict(args.pop("other_heads", {})).items():
-        values[name] = other.get("value")
-        if "interval" in other:
+    for name, other in _mapping(args.pop("other_heads", None)).items():
+        values[name] = _mapping(other).get("value")
+        if "interval" in _mapping(other):
             intervals[name] = other["interval"]
     return values, intervals
 
@@ -194,6 +201,7 @@ def _read_heads(value: Any, args: dict[str, Any]) -> tuple[dict[str, Any], dict[
 def _read_accuracy(fields: dict[str, Any], value: Any, args: dict[str, Any]) -> None:
     values, intervals = _read_heads(value, args)
     fields["hubbot_version"] = args.pop(MARK, None)
+    args.pop("interval_level", None)
     if "note" in args:
         fields["prediction_note"] = args.pop("note")
     fields |= args
@@ -212,10 +220,6 @@ def _read_predicted(fields: dict[str, Any], value: Any, args: dict[str, Any]) ->
             fields[names.get(name, name)] = args[name]
     if "target_group" in args:
         fields["target_group"] = args["target_group"]
-
-
-def _ignore(fields: dict[str, Any], value: Any, args: dict[str, Any]) -> None:
-    """A metric that is not ours tells nothing."""
 
 
 _READERS = {ACCURACY: _read_accuracy, LP_GAIN: _read_lp_gain, PREDICTED: _read_predicted}

@@ -18,14 +18,14 @@ _WORDS = frozenset(
 )
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ud800-\udfff"
-    "\ufeff\ufff0-\uffff]"
+    "\ufeff\ufff0-\uffff\U000e0000-\U000e007f]"
 )
 
 
 def quote(text: str) -> str:
     """Return ``text`` in double quotes, with nothing in it that is invisible or ends a line."""
     quoted = json.dumps(text, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
+    return _UNPRINTABLE.sub(_escaped, quoted)
 
 
 def scalar(value: str | float | bool | None) -> str:
@@ -79,6 +79,11 @@ def item_lines(value: Mapping[str, Any]) -> list[str]:
     """Return a mapping as one item of a block sequence, the dash in the first column."""
     first, *rest = block_lines(value)
     return [f"- {first}", *(f"  {line}" for line in rest)]
+
+
+def _escaped(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def _inline(value: Any) -> str:

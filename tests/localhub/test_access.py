@@ -76,8 +76,9 @@ def test_a_renamed_repository_is_found_under_its_old_name(
         assert stranger.model_info(old).id == "you/m3"
     assert hf_hub_download("me/m", "README.md", cache_dir=tmp_path)
     assert 307 in {record.status for record in world.log}
-    world.add_model("me/m", {"new.txt": b"n"})
-    assert stranger.list_repo_files("me/m") == ["new.txt"]
+    world.add_model("you/m2", {"new.txt": b"n"})
+    assert stranger.list_repo_files("you/m2") == ["new.txt"]
+    assert stranger.model_info("me/m").id == "you/m3"
 
 
 def test_disabled_discussions_refuse_pull_requests(

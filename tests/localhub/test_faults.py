@@ -76,7 +76,7 @@ def test_a_slow_answer_is_right_and_late(world: LocalHub, nobody: HfApi) -> None
 
 
 def test_other_requests_go_on_during_a_slow_one(world: LocalHub) -> None:
-    world.faults.slow("GET", "/slow-one", 5.0)
+    world.faults.slow("GET", "/slow-one", 1.0)
     with httpx2.Client() as client, pytest.raises(httpx2.ReadTimeout):
         client.get(f"{world.url}/slow-one", timeout=0.2)
     start = time.monotonic()

@@ -2,10 +2,11 @@
 
 import json
 import struct
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from huggingface_hub import HfApi
+from huggingface_hub import CommitInfo, HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
 from hubbot.localhub.server import LocalHub
@@ -129,9 +130,8 @@ def test_a_malformed_header_leaves_the_card_data_empty(world: LocalHub, nobody: 
     "revision", ["main", "refs/pr/1", "refs/heads/main", "full hash", "short hash"]
 )
 def test_every_way_to_name_a_revision(
-    world: LocalHub, nobody: HfApi, propose: object, revision: str
+    world: LocalHub, nobody: HfApi, propose: Callable[..., CommitInfo], revision: str
 ) -> None:
-    assert callable(propose)
     propose(b"# other\n")
     head = world.head("me/m")
     known = {"full hash": head, "short hash": head[:8]}
@@ -151,18 +151,24 @@ def test_a_bare_name_is_a_repository(world: LocalHub, nobody: HfApi) -> None:
     assert nobody.list_repo_refs("gpt2").branches[0].target_commit == world.head("gpt2")
 
 
-def test_refs_and_commits(world: LocalHub, owner: HfApi, nobody: HfApi, propose: object) -> None:
-    assert callable(propose)
+def titles(api: HfApi, revision: str) -> list[str]:
+    return [commit.title for commit in api.list_repo_commits("me/m", revision=revision)]
+
+
+def test_refs_and_commits(
+    world: LocalHub, owner: HfApi, nobody: HfApi, propose: Callable[..., CommitInfo]
+) -> None:
     propose(b"# other\n")
-    owner.create_branch("me/m", branch="dev")
+    owner.create_branch("me/m", branch="feature/x")
     owner.create_tag("me/m", tag="v1")
     refs = nobody.list_repo_refs("me/m", include_pull_requests=True)
-    assert {ref.ref for ref in refs.branches} == {"refs/heads/main", "refs/heads/dev"}
+    assert {ref.ref for ref in refs.branches} == {"refs/heads/main", "refs/heads/feature/x"}
     assert [ref.ref for ref in refs.tags] == ["refs/tags/v1"]
     assert [ref.ref for ref in refs.pull_requests or []] == ["refs/pr/1"]
     world.commit("me/m", {"a.txt": b"a"}, "me", title="Second")
-    titles = [commit.title for commit in nobody.list_repo_commits("me/m")]
-    assert titles == ["Second", "initial commit"]
+    assert titles(nobody, "main") == ["Second", "initial commit"]
+    assert titles(nobody, "feature/x") == ["initial commit"]
+    assert titles(nobody, "refs/pr/1") == ["Edit card", "initial commit"]
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """The folder: what lies in it, and that it can be loaded again."""
 
 import json
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -93,6 +96,7 @@ def test_contents_from_disk_are_copied(tmp_path: Path) -> None:
     source.write_bytes(b"first")
     hub = LocalHub(folder=tmp_path / "hub")
     hub.add_model("me/m", {"big.bin": source})
+    assert source.read_bytes() == b"first"
     source.write_bytes(b"other")
     assert hub.read_file("me/m", "big.bin") == b"first"
 
@@ -110,3 +114,44 @@ def test_it_runs_in_a_terminal(tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    with LocalHub(folder=tmp_path) as hub:
+        port = int(hub.url.rsplit(":", 1)[-1])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            head = f"PUT /lfs-upload/{'a' * 64} HTTP/1.1\r\nHost: hub\r\nContent-Length: 99\r\n\r\n"
+            connection.sendall(head.encode() + b"half")
+            wait_until(lambda: any((tmp_path / "blobs").glob("incoming-*")))
+        wait_until(lambda: not any((tmp_path / "blobs").glob("incoming-*")))
+        assert httpx2.get(f"{hub.url}/", timeout=10).status_code == 200
+
+
+def wait_until(holds: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_what_was_sent_completely_takes_effect_though_the_client_left(tmp_path: Path) -> None:
+    with LocalHub(folder=tmp_path) as hub:
+        hub.add_user("me", "hf_me")
+        hub.add_model("me/m", {"README.md": b"# m\n"})
+        hub.faults.slow("POST", "/commit/", 0.3)
+        lines = [
+            {"key": "header", "value": {"summary": "Add"}},
+            {"key": "file", "value": {"path": "a.txt", "content": "YQ==", "encoding": "base64"}},
+        ]
+        with pytest.raises(httpx2.ReadTimeout):
+            httpx2.post(
+                f"{hub.url}/api/models/me/m/commit/main",
+                content="\n".join(map(json.dumps, lines)),
+                headers={
+                    "Content-Type": "application/x-ndjson",
+                    "Authorization": "Bearer hf_me",
+                },
+                timeout=0.1,
+            )
+        assert hub.files("me/m") == ("README.md",)
+        wait_until(lambda: hub.files("me/m") == ("README.md", "a.txt"))

@@ -40,7 +40,7 @@ def weights(job: ProbeJob) -> Path:
     return job.folder / "model.safetensors"
 
 
-def edit_tensors(job: ProbeJob, edit: Callable[[dict[str, torch.Tensor]], None]) -> None:
+def edit_tensors(job: ProbeJob, edit: Callable[[dict[str, torch.Tensor]], object]) -> None:
     tensors = load_file(weights(job))
     edit(tensors)
     save_file(tensors, weights(job), metadata={"format": "pt"})
@@ -69,6 +69,12 @@ def test_bytes_behind_the_last_tensor_are_refused(job: ProbeJob) -> None:
         load_encoder(job, CPU)
 
 
+def test_a_file_without_tensors_is_refused(job: ProbeJob) -> None:
+    header_file(weights(job), {"__metadata__": {"format": "pt"}})
+    with pytest.raises(CheckpointError, match="hold no tensors"):
+        load_encoder(job, CPU)
+
+
 def header_file(path: Path, header: Any, data: bytes = b"") -> None:
     text = json.dumps(header).encode() if not isinstance(header, bytes) else header
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
@@ -80,7 +86,6 @@ def header_file(path: Path, header: Any, data: bytes = b"") -> None:
         (b"{", "header is malformed"),
         (b'{"a": 1, "a": 2}', "a name stands twice"),
         ([], "header is malformed"),
-        ({}, "hold no tensors"),
         ({"a": {"dtype": "F32"}}, "header entry of 'a' is malformed"),
         (
             {"a": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}},
@@ -126,7 +131,7 @@ def test_a_header_longer_than_the_file_is_not_read(job: ProbeJob) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"hidden_size": 64}, r"has shape \(\d+(, \d+)?\), config.json gives"),
+        ({"hidden_size": 64}, r"has shape \(\d*, ?\d*\), config.json gives"),
         ({"vocab_size": 5000}, r"word_embeddings.weight' has shape"),
         ({"num_hidden_layers": 1}, "belongs to a layer that config.json does not have"),
         ({"num_hidden_layers": 3}, "encoder tensors are not in the weights, such as encoder.lay"),
@@ -208,19 +213,19 @@ def test_remote_code_in_the_folder_is_never_imported(job: ProbeJob, tmp_path: Pa
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused(value: float, job: ProbeJob) -> None:
     edit_tensors(job, lambda t: t["bert.embeddings.LayerNorm.bias"].fill_(value))
-    with pytest.raises(IntegrityError, match="LayerNorm.bias' holds NaN or infinity") as raised:
+    with pytest.raises(IntegrityError, match=r"LayerNorm\.bias' holds NaN or infinity") as raised:
         load_encoder(job, CPU)
     assert raised.value.check == "finite features"
 
 
 def test_missing_encoder_tensors_are_named_not_made_up(job: ProbeJob) -> None:
-    edit_tensors(job, lambda t: t.pop("bert.encoder.layer.1.output.dense.weight") and None)
+    edit_tensors(job, lambda t: t.pop("bert.encoder.layer.1.output.dense.weight"))
     with pytest.raises(CheckpointError, match=r"1 encoder tensors .* encoder.layer.1.output.dense"):
         load_encoder(job, CPU)
 
 
 def test_a_checkpoint_without_pooler_is_fine(job: ProbeJob) -> None:
-    edit_tensors(job, lambda t: [t.pop(n) for n in list(t) if "pooler" in n] and None)
+    edit_tensors(job, lambda t: [t.pop(n) for n in list(t) if "pooler" in n])
     load_encoder(job, CPU)
 
 
@@ -294,7 +299,7 @@ def test_pickled_weights_give_the_same_encoder_where_they_are_allowed(job: Probe
 
 def test_pickled_weights_are_refused_where_they_are_not_allowed(job: ProbeJob) -> None:
     pickled = replace(as_bin(job, load_file(weights(job))), allow_bin=False)
-    with pytest.raises(CheckpointError, match='probe.bin = "sandboxed"'):
+    with pytest.raises(CheckpointError, match=r'probe\.bin = "sandboxed"'):
         load_encoder(pickled, CPU)
 
 
@@ -332,7 +337,7 @@ def test_a_pickle_of_something_else_is_refused(content: Any, job: ProbeJob) -> N
 def test_a_missing_tokenizer_is_refused(job: ProbeJob) -> None:
     for path in job.folder.glob("tokenizer*"):
         path.unlink()
-    with pytest.raises(CheckpointError, match="no tokenizer; expected one of tokenizer.json"):
+    with pytest.raises(CheckpointError, match=r"no tokenizer; expected one of tokenizer\.json"):
         load_tokenizer(job)
 
 

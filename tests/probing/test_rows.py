@@ -65,7 +65,7 @@ GOOD: dict[str, Any] = {"premise": ["a", "b"], "hypothesis": ["c", "d"], "label"
     [
         ({"label": [0, 3]}, "whole numbers 0 to 2, found int64 from 0 to 3"),
         ({"label": [0, -1]}, "from -1 to 0"),
-        ({"label": [0.5, 1.0]}, "found double"),
+        ({"label": [0.5, 1.0]}, "found float64"),
         ({"label": [0, None]}, "column 'label' has empty cells"),
         ({"premise": ["a", None]}, "column 'premise' has empty cells"),
         ({"premise": [1, 2]}, "column 'premise' must hold text, found int64"),
@@ -88,7 +88,7 @@ def test_a_missing_column_is_named(zoo: Any, tmp_path: Path) -> None:
 def test_a_file_of_another_length_is_refused(zoo: Any, tmp_path: Path) -> None:
     job = zoo.job("bert", tmp_path)
     split = replace(job.splits["test"], n_rows=999)
-    with pytest.raises(DatasetError, match="expected 999 rows .* found 17"):
+    with pytest.raises(DatasetError, match=r"expected 999 rows .* found 17"):
         read_rows(replace(job, splits={**job.splits, "test": split}), "test")
 
 

@@ -1,5 +1,6 @@
 """The record behind the case files, and their parts."""
 
+import datetime
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,7 @@ def record() -> Record:
         target_group="in-house 36",
         flags=("borrowed",),
         hubbot_version="0.1.0",
-        date="2026-01-02",  # type: ignore[arg-type] # pydantic reads it, as from a file
+        date=datetime.date(2026, 1, 2),
     )
 
 

@@ -172,3 +172,24 @@ def test_body_of_a_megabyte_is_kept_and_takes_seconds_at_most(
     assert remove_annotation(annotated) == card
     assert time.perf_counter() - start < 10
     assert body in annotated
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            "        other_heads:\n          linear:\n",
+            "        other_heads:\n          - linear:\n",
+        ),
+        ("        interval: [70.62, 72.41]\n", "        interval: wide\n"),
+        ("      value: 71.53\n", ""),
+    ],
+)
+def test_annotation_edited_by_hand_is_read_as_far_as_it_goes_and_mended(
+    old: str, new: str, record: Record, links: Links
+) -> None:
+    card = annotate(CARD, record, links=links)
+    edited = card.decode().replace(old, new, 1).encode()
+    assert edited != card
+    assert (read_annotation(edited) or {})["model"] == "someone/probed-model"
+    assert annotate(edited, record, links=links) == card

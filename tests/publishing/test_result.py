@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from hubbot.publishing.card import annotate
@@ -12,15 +12,22 @@ from hubbot.publishing.links import Links
 from hubbot.publishing.result import build_result, points
 from hubbot.records.record import Record
 
+
+def read(text: str) -> ModelCardData:
+    data = ModelCard(text).data
+    assert isinstance(data, ModelCardData)
+    return data
+
+
 CARD = b"---\nlicense: mit\n---\n# T\n"
 
 
 def test_hub_client_reads_three_results(record: Record, links: Links) -> None:
-    card = ModelCard(annotate(CARD, record, links=links).decode())
-    assert card.data.model_name == "probed-model"
+    card = read(annotate(CARD, record, links=links).decode())
+    assert card.model_name == "probed-model"
     found = [
         (r.task_type, r.dataset_type, r.dataset_split, r.metric_type, r.metric_name, r.metric_value)
-        for r in card.data.eval_results or []
+        for r in card.eval_results or []
     ]
     place = ("text-classification", "nyu-mll/multi_nli", "validation_mismatched")
     assert found == [
@@ -32,8 +39,8 @@ def test_hub_client_reads_three_results(record: Record, links: Links) -> None:
 
 def test_hub_client_reads_a_card_without_our_address(record: Record) -> None:
     """A source with a name and no url would make the client refuse the whole card."""
-    card = ModelCard(annotate(CARD, record, links=Links()).decode())
-    assert len(card.data.eval_results or []) == 3
+    card = read(annotate(CARD, record, links=Links()).decode())
+    assert len(card.eval_results or []) == 3
 
 
 def test_hub_client_reads_our_result_beside_others(record: Record, links: Links) -> None:
@@ -46,8 +53,8 @@ model-index:
     metrics: [{type: f1, value: 0.5}]
 ---
 """
-    card = ModelCard(annotate(theirs, record, links=links).decode())
-    types = [result.metric_type for result in card.data.eval_results or []]
+    card = read(annotate(theirs, record, links=links).decode())
+    types = [result.metric_type for result in card.eval_results or []]
     assert types == ["f1", "accuracy", "lp_gain", "predicted_intertraining_gain"]
 
 
@@ -94,8 +101,8 @@ def test_strangers_names_are_values_and_nothing_else(name: str, record: Record) 
         | {"model": name, "base_model": name, "prediction_note": name, "flags": [name]}
     )
     annotated = annotate(CARD, hostile)
-    card = ModelCard(annotated.decode())
-    args = (card.data.eval_results or [])[0].metric_args
+    card = read(annotated.decode())
+    args = (card.eval_results or [])[0].metric_args
     assert args is not None
     assert (args["model"], args["base_model"], args["flags"]) == (name, name, [name])
     section = annotated.decode().split("<!-- hubbot:begin -->")[1]
