@@ -222,10 +222,12 @@ def is_ours(details: DiscussionWithDetails, *, look: Look, title: str) -> bool:
     title decides.
 
     Args:
-        details: A pull request of this account.
+        details: A pull request, as the Hub describes it.
         look: Holds the marker.
         title: What hubbot calls its pull request on this repository.
     """
+    if details.author != look.account.name:
+        return False
     own = [
         event
         for event in details.events

@@ -129,6 +129,7 @@ class _Publishing:
         if plan.action == "open" and self._maybe == "opened":
             time.sleep(self._look.backoff.pause_s(turn))
             plan = make_plan(self._proposal, self._look, known=self._known)
+        if plan.action == "open":
             self._maybe = None
         return plan
 

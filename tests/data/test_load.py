@@ -114,7 +114,7 @@ def test_a_data_set_is_read_by_hub_id_and_kept_per_revision(tmp_path: Path, hub:
         for split in MNLI.splits.values()
     }
     hub.add_dataset("nyu-mll/multi_nli", files)
-    revision = hub.head("nyu-mll/multi_nli", repo_type="dataset")
+    revision = hub.head("nyu-mll/multi_nli", kind="datasets")
     cache = tmp_path / "cache"
     splits = load_from_hub(MNLI, revision=revision, cache_dir=cache)
     assert splits["test"].n_rows == 2

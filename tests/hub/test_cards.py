@@ -106,9 +106,7 @@ def test_a_good_card_passes_with_the_hubs_warnings(hub: Any, api: HfApi, quick: 
 def test_a_bad_card_is_refused_with_the_hubs_words(
     hub: Any, api: HfApi, quick: Backoff, card: bytes
 ) -> None:
-    with pytest.raises(
-        CardError, match=r"the Hub refuses this card: .+; mend its header"
-    ) as caught:
+    with pytest.raises(CardError, match=r"refuses this card: .+; mend its header") as caught:
         validate_card(card, api=api, backoff=quick)
     assert str(caught.value).isprintable()
 

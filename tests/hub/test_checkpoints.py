@@ -193,23 +193,27 @@ def test_base_models_are_collected_from_card_and_tags(
     assert declared_base_models(declared, tags) == expected
 
 
+def described(**answer: Any) -> ModelInfo:
+    return ModelInfo(**answer)  # type: ignore[no-untyped-call]
+
+
 @pytest.mark.parametrize("sha", [None, "main", "A" * 40, "../" + "a" * 37])
 def test_an_answer_without_a_commit_hash_is_refused(sha: str | None) -> None:
     with pytest.raises(RemoteError, match="no commit hash"):
-        read_info(ModelInfo(id="a/b", sha=sha))
+        read_info(described(id="a/b", sha=sha))
 
 
 def test_an_answer_with_another_name_than_an_id_is_refused() -> None:
     with pytest.raises(RemoteError, match="not an id of the Hub"):
-        read_info(ModelInfo(id="../../x", sha="a" * 40))
+        read_info(described(id="../../x", sha="a" * 40))
 
 
 def test_a_file_without_a_size_is_refused() -> None:
-    info = ModelInfo(id="a/b", sha="a" * 40, siblings=[{"rfilename": "config.json"}])
+    info = described(id="a/b", sha="a" * 40, siblings=[{"rfilename": "config.json"}])
     with pytest.raises(RemoteError, match="a/b"):
         read_info(info)
 
 
 def test_odd_tags_are_left_out() -> None:
-    info = ModelInfo(id="a/b", sha="a" * 40, tags=["en", 7, None])
+    info = described(id="a/b", sha="a" * 40, tags=["en", 7, None])
     assert read_info(info).tags == ("en",)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from huggingface_hub import HfApi, get_session
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 from hubbot.errors import RemoteError
 from hubbot.hub.client import Backoff, make_api, retrying, wait_for
@@ -210,6 +211,13 @@ def test_a_pause_longer_than_allowed_is_not_waited_out(odd: Any, quick: Backoff)
     with pytest.raises(RemoteError, match="try again in 250 s") as caught:
         retrying("it", lambda: api.model_info("me/m"), backoff=quick)
     assert (caught.value.retry_after_s, len(odd.requests)) == (250.0, 1)
+
+
+def test_a_machine_kept_off_the_hub_does_not_try_again(quick: Backoff) -> None:
+    with pytest.raises(RemoteError, match="HF_HUB_OFFLINE") as caught, translate_errors("it"):
+        raise OfflineModeIsEnabled("offline")
+    assert caught.value.kind == "unreachable"
+    assert wait_for(caught.value, quick) is False
 
 
 def test_an_error_of_ours_inside_is_not_tried_again(quick: Backoff) -> None:

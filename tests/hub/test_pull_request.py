@@ -13,7 +13,7 @@ from hubbot.hub import dry_run, pull_request
 from hubbot.hub.accounts import Account, who_am_i
 from hubbot.hub.cards import head_of, read_card
 from hubbot.hub.client import Backoff, make_api
-from hubbot.hub.plan import Rebuild
+from hubbot.hub.plan import Look, Rebuild, is_ours
 from hubbot.schema import Proposal, Published
 
 MODEL = "ann/model"
@@ -205,6 +205,14 @@ def test_other_pull_requests_do_not_count_as_ours(hub: Any, bot: Bot) -> None:
     assert [one.num for one in hub.pull_requests(MODEL) if one.status == "open"] == [4]
 
 
+def test_a_namesake_by_somebody_else_is_not_ours(hub: Any, bot: Bot) -> None:
+    """Also where the Hub should not heed the author we ask for."""
+    HfApi(token="hf_ann").create_pull_request(MODEL, title="Add a score", description=MARKER)
+    details = bot.api.get_discussion_details(MODEL, 1)
+    look = Look(api=bot.api, account=bot.account, marker=MARKER, rebuild=rebuild("1"))
+    assert not is_ours(details, look=look, title="Add a score")
+
+
 def test_ours_is_found_among_many(hub: Any, bot: Bot) -> None:
     hub.state.discussion_page_size = 2
     url = bot.publish("1").url
@@ -380,6 +388,15 @@ class Overtaken(HfApi):
     """A client whose first commit is overtaken by somebody else's."""
 
     overtake: Callable[[], object] | None = None
+    blind_looks: int = 0
+    """How often the Hub's listing still lacks what was just opened."""
+
+    def get_repo_discussions(self, *args: Any, **options: Any) -> Any:
+        found = list(super().get_repo_discussions(*args, **options))
+        if found and self.blind_looks > 0:
+            self.blind_looks -= 1
+            return iter(())
+        return iter(found)
 
     def create_commit(self, *args: Any, **options: Any) -> Any:
         overtake, self.overtake = self.overtake, None
@@ -397,6 +414,24 @@ def test_a_card_that_moves_while_we_open_ends_in_one_request_without_conflict(
     published = bot.publish("1")
     assert published.action == "opened"
     assert hub.read_file(MODEL, "README.md", "refs/pr/1") == annotate(moved, "1")
+    assert len(hub.pull_requests(MODEL)) == 1
+
+
+def test_a_listing_that_lags_behind_does_not_make_two(hub: Any, bot: Bot) -> None:
+    moved = CARD + b"A last line.\n"
+    bot.api = Overtaken(token="hf_bot")
+    bot.api.blind_looks = 100
+    bot.api.overtake = lambda: hub.commit(MODEL, {"README.md": moved}, "ann")
+    assert bot.publish("1").action == "opened"
+    assert hub.read_file(MODEL, "README.md", "refs/pr/1") == annotate(moved, "1")
+    assert len(hub.pull_requests(MODEL)) == 1
+
+
+def test_a_listing_that_lags_behind_a_lost_answer_is_looked_at_again(hub: Any, bot: Bot) -> None:
+    bot.api = Overtaken(token="hf_bot")
+    bot.api.blind_looks = 1
+    hub.faults.fail("POST", CREATE, 503, when="after")
+    assert bot.publish("1").action == "opened"
     assert len(hub.pull_requests(MODEL)) == 1
 
 
