@@ -1,5 +1,6 @@
 """The Hub's client with what it leaves out: time limits, and retries of calls that only read."""
 
+import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -109,6 +110,16 @@ def retrying(item: str, call: Callable[[], T], *, backoff: Backoff = PATIENT) ->
         with translate_errors(item):
             return call()
 
+    failures = itertools.count(1)
+
+    def wait(error: Exception) -> bool | float:
+        answer = wait_for(error, backoff)
+        if answer is not False and next(failures) < backoff.attempts:
+            # A person who waits wants to know what for.
+            pause = "" if answer is True else f" in {answer:.0f} s"
+            logger.warning("%s; trying again%s", error, pause)
+        return answer
+
     caller = stamina.RetryingCaller(
         attempts=backoff.attempts,
         timeout=None,
@@ -116,7 +127,7 @@ def retrying(item: str, call: Callable[[], T], *, backoff: Backoff = PATIENT) ->
         wait_max=backoff.most_s,
         wait_jitter=backoff.first_s / 2,
     )
-    return caller(lambda error: wait_for(error, backoff), translated)
+    return caller(wait, translated)
 
 
 def wait_for(error: Exception, backoff: Backoff) -> bool | float:
@@ -131,9 +142,5 @@ def wait_for(error: Exception, backoff: Backoff) -> bool | float:
     if error.kind == "rate_limited" and error.retry_after_s is not None:
         if error.retry_after_s > backoff.longest_s:
             return False
-        logger.info("%s", error)
         return error.retry_after_s + backoff.first_s
-    if error.kind in {"rate_limited", "server", "unreachable"}:
-        logger.info("%s", error)
-        return True
-    return False
+    return error.kind in {"rate_limited", "server", "unreachable"}

@@ -12,6 +12,7 @@ from hubbot.errors import RemoteError
 from hubbot.hub.accounts import Account, can_write
 from hubbot.hub.cards import CARD, validate_card
 from hubbot.hub.client import PATIENT, Backoff
+from hubbot.hub.description import refresh_description
 from hubbot.hub.plan import Look, Plan, Rebuild, make_plan, read_discussion
 from hubbot.hub.refusals import TOKENS_PAGE, translate_errors
 from hubbot.schema import Proposal, Published
@@ -146,6 +147,7 @@ class _Publishing:
         validate_card(plan.proposal.new, api=self._look.api, backoff=self._look.backoff)
         if plan.action == "update":
             self._commit(plan.proposal, revision=f"refs/pr/{plan.number}")
+            refresh_description(plan.proposal, plan.number, self._look)
             self._written = self._written or self._maybe or "updated"
             return Published(action=self._written, reason=plan.reason, url=plan.url)
         commit = self._commit(plan.proposal, revision=None)
