@@ -74,7 +74,7 @@ def test_untrusted_id_stays_two_levels_below_the_folder(
     assert read_record(write_record(record, tmp_path)).model == name
 
 
-@given(st.text(min_size=1, max_size=40), st.text(min_size=1, max_size=40))
+@given(st.text(min_size=1, max_size=12), st.text(min_size=1, max_size=12))
 def test_path_is_always_inside_and_printable(model: str, architecture: str) -> None:
     record = Record.model_validate(
         {
