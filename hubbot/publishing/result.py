@@ -97,6 +97,7 @@ def _lp_gain(record: Record) -> list[dict[str, Any]]:
     head = record.head
     intervals = record.lp_gain_interval or {}
     args: dict[str, Any] = {MARK: record.hubbot_version, "protocol": record.protocol}
+    args["revision"] = record.revision
     args["base_model"] = record.base_model
     args |= _numbers(head, intervals) | _others(head, record.lp_gain, intervals)
     value = points(record.lp_gain[head])
@@ -109,6 +110,7 @@ def _predicted_gain(record: Record) -> list[dict[str, Any]]:
     args: dict[str, Any] = {
         MARK: record.hubbot_version,
         "protocol": record.protocol,
+        "revision": record.revision,
         "head": record.prediction_head,
         "interval": [points(end) for end in record.predicted_gain_interval],
         "interval_level": record.interval_level,
@@ -175,11 +177,12 @@ def _is_marked(metric: Any) -> bool:
 
 def _core(result: Any) -> Any:
     metrics = [_mapping(metric) for metric in _metrics(result)]
+    is_digest_known = any(_mapping(one.get("args")).get("weights_digest") for one in metrics)
     for metric in metrics:
         args = _mapping(metric.get("args"))
         for name in (MARK, "date", "note"):
             args.pop(name, None)
-        if args.get("weights_digest"):
+        if is_digest_known:
             args.pop("revision", None)
         metric["args"] = args
     rest = {key: value for key, value in result.items() if key not in ("metrics", "source")}

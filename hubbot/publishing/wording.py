@@ -15,6 +15,10 @@ _HEADS = {
     "linear": "a multinomial logistic regression",
     "head": "a classification head (mean over seeds)",
 }
+_TARGETS = {
+    "site36": "36 English text-classification data sets",
+    "general": "14 English text-classification data sets of GLUE and SuperGLUE",
+}
 _WARNINGS = ("borrowed", "extrapolated", "within seed noise", "trained on mnli")
 _ON_PREDICTIONS = _WARNINGS[:3]
 _REFUSED = "No gain is predicted"
@@ -54,6 +58,7 @@ def _values(record: Record, links: Links) -> dict[str, Any]:
         "revision": record.revision[:12],
         "is_published": is_published,
         "note": _note(record),
+        "targets": _TARGETS.get(record.target_group, f"the targets of {record.target_group}"),
     }
 
 
