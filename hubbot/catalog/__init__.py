@@ -5,7 +5,6 @@ from hubbot.catalog.architectures import (
     get_architecture,
     lineage,
     load_architectures,
-    resolve_pooling,
 )
 from hubbot.catalog.config_file import read_config
 from hubbot.catalog.datasets import get_dataset, load_datasets
@@ -23,5 +22,4 @@ __all__ = [
     "load_protocols",
     "read_config",
     "recognise",
-    "resolve_pooling",
 ]

@@ -1,15 +1,12 @@
 """The architecture catalog: ``architectures.toml`` as values."""
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from hubbot.catalog.tables import read_table, unknown_name
-from hubbot.errors import CheckpointError
-from hubbot.schema import Architecture, Pooling
+from hubbot.schema import Architecture
 
 _HUB_ADDRESSES = ("https://huggingface.co/", "http://huggingface.co/", "https://hf.co/", "hf.co/")
-_CLASSIFIER_POOLING: dict[str, Pooling] = {"cls": "first", "mean": "mean"}
 
 
 def load_architectures() -> tuple[Architecture, ...]:
@@ -77,28 +74,6 @@ def lineage(architecture: Architecture) -> tuple[str, ...]:
         known = find_architecture(parent)
         parent = known.derived_from if known else None
     return tuple(names)
-
-
-def resolve_pooling(architecture: Architecture, base_config: Mapping[str, Any]) -> Pooling:
-    """Return the pooling of the probe, the same for the base model and every checkpoint.
-
-    Args:
-        architecture: An entry of the catalog.
-        base_config: config.json of the **base model**; a checkpoint's own may say otherwise.
-
-    Raises:
-        CheckpointError: If the base model's configuration has to decide and does not.
-    """
-    if architecture.pooling != "config":
-        return architecture.pooling
-    value = base_config.get("classifier_pooling")
-    if not isinstance(value, str) or value not in _CLASSIFIER_POOLING:
-        raise CheckpointError(
-            f"{architecture.hub_id}: classifier_pooling of the base model's config.json decides "
-            f"the pooling and has to be one of {sorted(_CLASSIFIER_POOLING)}, found {value!r}; "
-            "read the base model's file again"
-        )
-    return _CLASSIFIER_POOLING[value]
 
 
 @cache

@@ -9,10 +9,9 @@ from hubbot.catalog.architectures import (
     lineage,
     load_architectures,
     normalise_id,
-    resolve_pooling,
 )
 from hubbot.catalog.tables import read_table
-from hubbot.errors import CheckpointError, SettingsError
+from hubbot.errors import SettingsError
 
 ISSUE_NAMES = """roberta-base, roberta-large, distilroberta-base, bert-base-uncased,
 bert-base-cased, distilbert-base-uncased, albert-base-v2, google/electra-base-discriminator,
@@ -126,19 +125,14 @@ def test_weights_files_that_are_only_pickles_are_the_four_known_ones() -> None:
     }
 
 
-@pytest.mark.parametrize(("value", "expected"), [("mean", "mean"), ("cls", "first")])
-def test_the_base_models_own_file_decides_modernberts_pooling(value: str, expected: str) -> None:
-    entry = get_architecture("answerdotai/ModernBERT-base")
-    assert resolve_pooling(entry, {"classifier_pooling": value}) == expected
-
-
-@pytest.mark.parametrize("config", [{}, {"classifier_pooling": 3}, {"classifier_pooling": "max"}])
-def test_an_undecided_pooling_is_refused(config: dict[str, object]) -> None:
-    entry = get_architecture("answerdotai/ModernBERT-base")
-    with pytest.raises(CheckpointError, match="classifier_pooling of the base model"):
-        resolve_pooling(entry, config)
-
-
-def test_other_poolings_need_no_configuration() -> None:
-    assert resolve_pooling(get_architecture("t5-base"), {}) == "decoder_eos"
-    assert resolve_pooling(get_architecture("all-MiniLM-L6-v2"), {}) == "mean"
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [
+        ("roberta-base", "first"),
+        ("t5-base", "decoder_eos"),
+        ("all-MiniLM-L6-v2", "mean"),
+        ("answerdotai/ModernBERT-base", "mean"),
+    ],
+)
+def test_pooling_is_fixed_per_architecture(name: str, pooling: str) -> None:
+    assert get_architecture(name).pooling == pooling
