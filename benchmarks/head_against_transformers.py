@@ -1,9 +1,9 @@
 """MNLI accuracy of transformers' own classifier, frozen up to the pooler; prints JSON.
 
-A second opinion on the ``head`` probe that shares no code with hubbot: BertForSequenceClassification
-with its encoder frozen, pooler and classifier trained by torch's AdamW on label-stratified MNLI
-pairs, tested on the matched split. The frozen encoder's outputs are computed once, since they
-cannot change; pooler, dropout and classifier are the model's own modules.
+A second opinion on the ``head`` probe that shares no code with hubbot:
+BertForSequenceClassification with its encoder frozen, pooler and classifier trained by torch's
+AdamW on label-stratified MNLI pairs, tested on the matched split. The frozen encoder's outputs are
+computed once, since they cannot change; pooler, dropout and classifier are the model's own modules.
 
     python benchmarks/head_against_transformers.py MODEL_FOLDER DATA_FOLDER [--max-train 4000]
 
@@ -61,11 +61,7 @@ def first_token_states(
             padding=True,
             return_tensors="pt",
         )
-        hidden = model.bert.encoder(
-            model.bert.embeddings(encoded["input_ids"], encoded["token_type_ids"]),
-            attention_mask=(1.0 - encoded["attention_mask"][:, None, None, :].float())
-            * torch.finfo(torch.float32).min,
-        )[0]
+        hidden = model.bert(**encoded).last_hidden_state
         states[places] = hidden[:, 0]
     return states, torch.tensor([row[2] for row in rows])
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hubbot.catalog.architectures import load_architectures
 from hubbot.catalog.config_file import read_config
 from hubbot.catalog.recognition import recognise
-from hubbot.errors import CheckpointError, IntegrityError, SettingsError
-from hubbot.measurement import hub_api, is_folder
+from hubbot.errors import CardError, CheckpointError, IntegrityError, SettingsError
+from hubbot.measurement import hub_api, is_folder, is_path
 from hubbot.schema import Annotation, Proposal, RemoteCheckpoint
 from hubbot.settings import Settings
 
@@ -41,7 +41,7 @@ def look_at(model: str, settings: Settings) -> tuple[RemoteCheckpoint, str, byte
     from hubbot.hub.manners import reason_to_leave_alone
     from hubbot.publishing.card import is_opted_out
 
-    if is_folder(model):
+    if is_path(model):
         raise SettingsError(f"{model} is a folder; annotate takes a Hub id (probe takes folders)")
     api = hub_api(settings)
     known = [entry.hub_id for entry in load_architectures()]
@@ -63,18 +63,28 @@ def card_of(model: str, settings: Settings) -> tuple[str, bytes]:
         settings: Token.
 
     Raises:
+        CardError: If a folder has no README.md.
         RemoteError: If the Hub does not hand it out.
     """
     from hubbot.hub.cards import read_card
     from hubbot.hub.checkpoints import resolve_checkpoint
 
     if is_folder(model):
-        path = Path(model).expanduser() / "README.md"
-        return model, path.read_bytes() if path.is_file() else b""
+        return model, _read_card_file(Path(model).expanduser() / "README.md")
     api = hub_api(settings)
     known = [entry.hub_id for entry in load_architectures()]
     remote = resolve_checkpoint(model, api=api, known=known)
     return remote.model, read_card(remote.model, remote.revision, api=api) or b""
+
+
+def _read_card_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CardError(
+            f"{path}: cannot be read ({error.strerror or error}); expected a folder with a model "
+            "card, or a Hub id (owner/name)"
+        ) from error
 
 
 def left_alone(model: str, reason: str) -> Annotation:
@@ -99,12 +109,15 @@ def writing_account(
 
     Raises:
         SettingsError: If the answer is no, or a stranger would not learn who writes.
-        RemoteError: If there is no token to write with, or it is wrong.
+        RemoteError: If there is no token to write with, it is wrong or may only read.
     """
-    from hubbot.hub.accounts import is_stranger, who_am_i
+    from hubbot.hub.accounts import check_may_write, is_stranger, who_am_i
 
     account = who_am_i(hub_api(settings, is_writing=is_sending))
-    if not is_sending or account.is_anonymous or not is_stranger(account, remote.owner):
+    if is_sending:
+        # Now, not after hours of probing.
+        check_may_write(account, remote.model)
+    if not is_sending or not is_stranger(account, remote.owner):
         return account
     bot = settings.bot
     if not (bot.operator and bot.contact):

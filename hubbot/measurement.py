@@ -136,12 +136,22 @@ def obtain(model: str, settings: Settings, *, report: Report = no_report) -> Che
 
 def is_folder(model: str) -> bool:
     """Return whether MODEL names a folder rather than a Hub id."""
-    return model.startswith((".", "/", "~")) or Path(model).is_dir()
+    return is_path(model) or (model != "" and Path(model).is_dir())
+
+
+def is_path(model: str) -> bool:
+    """Return whether MODEL is spelt as a path, which no Hub id is."""
+    return model.startswith((".", "/", "~"))
 
 
 def _obtain_folder(folder: Path, settings: Settings, view_dir: Path) -> Checkpoint:
     from hubbot.hub.download import declared_by_card, local_checkpoint
 
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{folder}: no such folder; expected one with config.json, weights and tokenizer, or "
+            "a Hub id (owner/name)"
+        )
     config = read_config(folder)
     name = folder.resolve().name
     architecture = recognise(config, declared_by_card(folder), model=name)

@@ -23,6 +23,7 @@ from hubbot.catalog.architectures import get_architecture
 from hubbot.catalog.datasets import get_dataset
 from hubbot.catalog.protocols import get_protocol
 from hubbot.errors import CardError, IntegrityError, RemoteError
+from hubbot.extras import require_extra
 from hubbot.gains.calibration import PUBLISHED
 from hubbot.gains.flags import name_flags
 from hubbot.gains.predict import predict_gain
@@ -99,6 +100,7 @@ def probe(
     Raises:
         HubbotError: The kind says what happened; what was measured stays in the cache.
     """
+    require_extra("probe", purpose="probing")
     settings = settings or load_settings()
     protocol = get_protocol(PROTOCOL if max_train is None else f"{PROTOCOL}@{max_train}")
     spec = get_dataset(protocol.dataset)
@@ -162,14 +164,19 @@ def _check(
             weights_digest=base.checkpoint.weights_digest,
             predictions_digest=digest_predictions(base.predictions),
         )
-    check_probe(
-        result,
-        labels=measured.labels,
-        predictions=measured.predictions,
-        label_names=measured.label_names,
-        expected_label_names=spec.label_names,
-        others=others,
-    )
+    try:
+        check_probe(
+            result,
+            labels=measured.labels,
+            predictions=measured.predictions,
+            label_names=measured.label_names,
+            expected_label_names=spec.label_names,
+            others=others,
+        )
+    except IntegrityError as error:
+        raise IntegrityError(
+            f"{result.model}: {error}. Nothing is recorded", check=error.check
+        ) from error
 
 
 def _result(
@@ -247,6 +254,8 @@ def annotate(
     from hubbot.records.from_probe import make_record
     from hubbot.records.store import write_record
 
+    if record is None:
+        require_extra("probe", purpose="probing (--record FILE does without)")
     settings = settings or load_settings()
     remote, head, card, reason = look_at(model, settings)
     if reason is not None:
@@ -301,7 +310,7 @@ def show(model: str, *, settings: Settings | None = None) -> Mapping[str, Any]:
     found = read_annotation(card)
     if found is None:
         raise CardError(
-            f"{name}: its card holds no scores of hubbot's; `hubbot annotate {name}` shows what "
-            "they would be"
+            f"{name}: its card holds no scores of hubbot's; `hubbot annotate OWNER/NAME` shows "
+            "what they would be"
         )
     return found

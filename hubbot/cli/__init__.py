@@ -13,6 +13,9 @@ from hubbot.errors import HubbotError
 
 logger = logging.getLogger(__name__)
 
+_STOPPED = 130
+"""Exit code after Ctrl-C, by which typer reports it too."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -23,6 +26,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code.
     """
+    try:
+        code = _run(argv)
+    except KeyboardInterrupt:
+        code = _STOPPED
+    if code == _STOPPED:
+        text = "hubbot: stopped; what was measured is kept, the same command goes on from there"
+        print(text, file=sys.stderr)
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     import typer
 
     from hubbot.cli.app import app
@@ -42,9 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         show = getattr(error, "show", None)
         complain(str(error)) if show is None else show()
         return int(getattr(error, "exit_code", 2))
-    except (KeyboardInterrupt, typer.Abort):
-        complain("stopped; what was measured is kept, the same command goes on from there")
-        return 130
+    except typer.Abort:  # Ctrl-C at a question
+        return _STOPPED
     except BrokenPipeError:
         # The reader has gone (`hubbot ... | head`); keep Python from flushing into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

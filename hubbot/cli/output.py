@@ -104,14 +104,26 @@ def _console() -> Console:
     return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 110)
 
 
+class _StandardError(logging.Handler):
+    """Writes to what standard error is now: progress bars and tests replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(self.format(record))
+
+
 def set_up_logging(*, is_verbose: bool) -> None:
-    """Send hubbot's own log to standard error; other packages keep their settings."""
-    # The retry library announces each pause by a line of its own; hubbot's says what and why.
-    logging.getLogger("stamina").setLevel(logging.ERROR)
+    """Send hubbot's own log to standard error; other packages keep their settings.
+
+    Args:
+        is_verbose: Whether to tell what is done, not only what is odd.
+    """
     log = logging.getLogger("hubbot")
     log.setLevel(logging.INFO if is_verbose else logging.WARNING)
-    if not log.handlers:
-        handler = logging.StreamHandler()
+    if not any(isinstance(handler, _StandardError) for handler in log.handlers):
+        handler = _StandardError()
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         log.addHandler(handler)
-        log.propagate = False
+    # It says "stamina.retry_scheduled" and nothing else; hub/client.py says what was refused.
+    stamina_log = logging.getLogger("stamina")
+    if not stamina_log.handlers:
+        stamina_log.addHandler(logging.NullHandler())

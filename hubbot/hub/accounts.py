@@ -9,6 +9,7 @@ from huggingface_hub.errors import LocalTokenNotFoundError
 
 from hubbot.errors import RemoteError
 from hubbot.hub.client import PATIENT, Backoff, retrying
+from hubbot.hub.refusals import TOKENS_PAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,30 @@ def can_write(account: Account) -> bool:
         account: Ours. A fine-grained token may still lack the one permission that is needed.
     """
     return not account.is_anonymous and account.role != "read"
+
+
+def check_may_write(account: Account, model: str) -> None:
+    """Refuse an account that could not open a pull request anyway.
+
+    Args:
+        account: Ours.
+        model: Where it would be opened, for the message.
+
+    Raises:
+        RemoteError: If there is no token, or one that may only read.
+    """
+    if account.is_anonymous:
+        raise RemoteError(
+            f"{model}: a pull request needs a token; log in with `hf auth login`, or set HF_TOKEN "
+            "or HUBBOT_WRITE_TOKEN",
+            kind="unauthorised",
+        )
+    if not can_write(account):
+        raise RemoteError(
+            f"{model}: the token of {account.name} may only read; make one that may write at "
+            f"{TOKENS_PAGE}",
+            kind="forbidden",
+        )
 
 
 def is_stranger(account: Account, owner: str) -> bool:

@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,9 @@ class _Fetch:
         on_progress: Progress | None,
         backoff: Backoff,
     ) -> None:
-        self._remote, self._api, self._cache, self._backoff = remote, api, cache, backoff
+        self._remote, self._api, self._cache = remote, api, cache
+        # The client itself tries a download six times; our five on top would last two minutes.
+        self._backoff = replace(backoff, attempts=min(2, backoff.attempts))
         self._files = {file.path: file for file in remote.files}
         self._on_progress = on_progress
         self._done: dict[str, int] = {}

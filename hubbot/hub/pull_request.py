@@ -9,12 +9,12 @@ from typing import Literal
 from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
 
 from hubbot.errors import RemoteError
-from hubbot.hub.accounts import Account, can_write
+from hubbot.hub.accounts import Account, check_may_write
 from hubbot.hub.cards import CARD, validate_card
 from hubbot.hub.client import PATIENT, Backoff
 from hubbot.hub.description import refresh_description
 from hubbot.hub.plan import Look, Plan, Rebuild, make_plan, read_discussion
-from hubbot.hub.refusals import TOKENS_PAGE, translate_errors
+from hubbot.hub.refusals import translate_errors
 from hubbot.schema import Proposal, Published
 
 logger = logging.getLogger(__name__)
@@ -69,18 +69,7 @@ def publish(
 def _check_may_write(account: Account, proposal: Proposal, marker: str) -> None:
     if not marker or marker not in proposal.body:
         raise ValueError(f"the description must hold the marker {marker!r} to be found again")
-    if account.is_anonymous:
-        raise RemoteError(
-            f"{proposal.model}: a pull request needs a token; log in with `hf auth login`, or set "
-            "HF_TOKEN",
-            kind="unauthorised",
-        )
-    if not can_write(account):
-        raise RemoteError(
-            f"{proposal.model}: the token of {account.name} may only read; make one that may "
-            f"write at {TOKENS_PAGE}",
-            kind="forbidden",
-        )
+    check_may_write(account, proposal.model)
 
 
 class _Publishing:

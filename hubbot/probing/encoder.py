@@ -5,24 +5,22 @@ config.json that could reach beyond the model's own sizes and switches.
 """
 
 import math
-import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
-from hubbot.errors import CheckpointError, IntegrityError, ProbeError, SettingsError
+from hubbot.errors import CheckpointError, ProbeError, SettingsError
 from hubbot.probing.job import ProbeJob
 from hubbot.probing.keys import read_config
+from hubbot.probing.tensors import check_finite, is_bin, read_tensors, short
 from hubbot.probing.weights import read_headers
 
 _MAX_LAYERS = 1000
@@ -128,7 +126,7 @@ def _filled(job: ProbeJob, config: Any, tensors: Mapping[str, Tensor]) -> Any:
         )
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
-            f"{job.model}: transformers cannot load it as {job.model_type}: {_short(error)}"
+            f"{job.model}: transformers cannot load it as {job.model_type}: {short(error)}"
         ) from error
     missing = sorted(name for name in info["missing_keys"] if not name.startswith("pooler."))
     if missing:
@@ -163,7 +161,7 @@ def check_shapes(job: ProbeJob, config: Any, found: Mapping[str, tuple[int, ...]
             expected = {n: tuple(t.shape) for n, t in model_class(config).state_dict().items()}
     except (RuntimeError, ValueError, TypeError, ZeroDivisionError, KeyError) as error:
         raise CheckpointError(
-            f"{job.model}: config.json describes no {job.model_type}: {_short(error)}"
+            f"{job.model}: config.json describes no {job.model_type}: {short(error)}"
         ) from error
     patterns = {_NUMBER.sub("N", name) for name in expected}
     for name, shape in found.items():
@@ -193,73 +191,6 @@ def _check_amount(
         )
 
 
-def is_bin(job: ProbeJob) -> bool:
-    """Return whether the weights are pickled (pytorch_model.bin)."""
-    return not all(name.endswith(".safetensors") for name in job.weights_files)
-
-
-def read_tensors(job: ProbeJob, names: Sequence[str] | None = None) -> dict[str, Tensor]:
-    """Read tensors of the checkpoint to the CPU.
-
-    Args:
-        job: Names the files.
-        names: Tensors wanted, those missing are left out; None for all.
-
-    Raises:
-        CheckpointError: If a pickle is not allowed, holds more than tensors, or a file is broken.
-    """
-    tensors: dict[str, Tensor] = {}
-    for file in job.weights_files:
-        path = job.folder / file
-        found = _unpickled(job, path) if is_bin(job) else _mapped(path, names)
-        tensors |= {n: t for n, t in found.items() if names is None or n in names}
-    return tensors
-
-
-def _mapped(path: Path, names: Sequence[str] | None) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {n: file.get_tensor(n) for n in file.keys() if names is None or n in names}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not readable as safetensors ({error})") from error
-
-
-def _unpickled(job: ProbeJob, path: Path) -> dict[str, Tensor]:
-    if not job.allow_bin:
-        raise CheckpointError(
-            f"{path}: only pickled weights, which are not read from strangers; publish "
-            'safetensors, or set probe.bin = "sandboxed"'
-        )
-    try:
-        raw = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path}: the pickle asks for more than tensors and was not run: {_short(error)}"
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: not readable as weights ({_short(error)})") from error
-    if not isinstance(raw, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in raw.items()
-    ):
-        raise CheckpointError(f"{path}: expected a mapping of names to tensors")
-    return {name: tensor for name, tensor in raw.items()}  # noqa: C416 - drops odd dict subclasses
-
-
-def check_finite(job: ProbeJob, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse NaN and infinity among the weights.
-
-    Raises:
-        IntegrityError: Naming the first such tensor.
-    """
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise IntegrityError(
-                f"{job.model}: tensor {name!r} holds NaN or infinity; the checkpoint is broken, "
-                "nothing is recorded",
-                check="finite features",
-            )
-
-
 def load_tokenizer(job: ProbeJob) -> Any:
     """Load the checkpoint's own tokenizer.
 
@@ -279,7 +210,7 @@ def load_tokenizer(job: ProbeJob) -> Any:
     except Exception as error:  # the readers of tokenizer files raise anything
         needs = "" if _has_protobuf() else "; SentencePiece files need: pip install protobuf"
         raise CheckpointError(
-            f"{job.model}: its tokenizer cannot be loaded: {_short(error)}{needs}"
+            f"{job.model}: its tokenizer cannot be loaded: {short(error)}{needs}"
         ) from error
 
 
@@ -321,11 +252,6 @@ def pick_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(
-            f"probe.device = {name!r} is not usable here ({_short(error)}); try auto or cpu"
+            f"probe.device = {name!r} is not usable here ({short(error)}); try auto or cpu"
         ) from error
     return device
-
-
-def _short(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 400 else f"{text[:400]}..."

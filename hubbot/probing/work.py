@@ -21,7 +21,6 @@ from hubbot.probing.encoder import (
     load_encoder,
     load_tokenizer,
     pick_device,
-    read_tensors,
 )
 from hubbot.probing.features import Features, device_name, encode, find_features
 from hubbot.probing.heads import HeadFit, head_shape, pooler_state, train_head, wanted_tensors
@@ -43,6 +42,7 @@ from hubbot.probing.linear import (
 )
 from hubbot.probing.outputs import output_path, read_output, write_output
 from hubbot.probing.rows import Rows, read_rows
+from hubbot.probing.tensors import read_tensors
 from hubbot.probing.tokens import Tokens, tokenize
 from hubbot.schema import HeadName, SplitName
 

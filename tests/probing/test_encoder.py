@@ -313,6 +313,7 @@ class Evil:
         return (os.system, (f"touch {self.marker}",))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("is_zip", [True, False])
 def test_a_pickle_that_tries_to_run_code_is_refused_and_does_not_run(
     is_zip: bool, job: ProbeJob, tmp_path: Path

