@@ -18,11 +18,8 @@ DEFAULT_HEAD: HeadName = "head"
 SplitName = Literal["train", "validation", "test"]
 """What a split serves as; the data set's own name for it is in the catalog."""
 
-Pooling = Literal["first", "mean", "last_token", "decoder_eos", "config"]
-"""How one vector is taken from the last hidden states (design, protocols).
-
-``config``: ``classifier_pooling`` of the base model's configuration decides (ModernBERT).
-"""
+Pooling = Literal["first", "mean", "last_token", "decoder_eos"]
+"""How one vector is taken from the last hidden states (design, protocols)."""
 
 Interval = tuple[float, float]
 """Lower and upper end, in points."""

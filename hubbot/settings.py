@@ -38,7 +38,7 @@ class ProbeSettings(_Section):
 
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
-    tokens_per_batch: int = Field(default=16_384, ge=128)
+    tokens_per_batch: int = Field(default=8_192, ge=128)
     """Padded tokens of one encoder batch."""
     timeout_s: float = Field(default=6 * 3600, gt=0)
     """Seconds after which the child is killed."""

@@ -15,7 +15,7 @@ from hubbot.errors import CheckpointError, IntegrityError
 from hubbot.probing.cache import RowFile, open_rows, write_text
 from hubbot.probing.encoder import Encoder
 from hubbot.probing.job import ProbeJob
-from hubbot.probing.pooling import pad, padding_id, pooled_vectors, resolve_pooling
+from hubbot.probing.pooling import pad, padding_id, pooled_vectors
 from hubbot.probing.tokens import Tokens
 
 
@@ -75,7 +75,6 @@ def encode(
         ProbeError: If the disk has no room.
     """
     _check_positions(job, encoder, tokens)
-    pooling = resolve_pooling(job.pooling, encoder.config)
     device = next(encoder.model.parameters()).device
     order = np.argsort(-tokens.lengths, kind="stable").astype(np.int64)
     with RowFile(path, n_rows=len(order), width=int(encoder.config.hidden_size)) as file:
@@ -83,7 +82,7 @@ def encode(
         on_rows(cached, cached)
         for places in cut_batches(order, tokens.lengths, job.tokens_per_batch, start=cached):
             batch = pad(tokens, places, pad_id=padding_id(encoder.config), device=device)
-            vectors = pooled_vectors(encoder, batch, pooling).cpu().numpy()
+            vectors = pooled_vectors(encoder, batch, job.pooling).cpu().numpy()
             _check_finite(job, vectors)
             file.write(places, vectors, seconds=before + time.monotonic() - started)
             on_rows(file.done, cached)

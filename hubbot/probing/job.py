@@ -29,8 +29,6 @@ Activation = Literal["tanh", "gelu", "relu", "none"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 HEADS: tuple[HeadName, ...] = ("linear", "head")
 
-_CLASSIFIER_POOLING: Mapping[str, Pooling] = {"cls": "first", "mean": "mean"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildLimits:
@@ -110,7 +108,7 @@ class ProbeJob:
     """Heads to train."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
-    tokens_per_batch: int = 16_384
+    tokens_per_batch: int = 8_192
     """Padded tokens of one encoder batch."""
 
     def to_json(self) -> str:
@@ -144,12 +142,9 @@ def make_job(
     cache_dir: Path,
     allow_bin: bool = False,
     device: str = "auto",
-    tokens_per_batch: int = 16_384,
+    tokens_per_batch: int = 8_192,
 ) -> ProbeJob:
     """Put one job together from the catalog's entries and the files on disk.
-
-    ``config`` pooling is settled by the architecture's own ``classifier_pooling`` where its shape
-    names one, so that base model and checkpoints are pooled alike.
 
     Raises:
         SettingsError: If a split is missing, or the number of text columns is not 1 or 2.
@@ -160,7 +155,7 @@ def make_job(
             f"data set {dataset.name!r}: a probe needs the splits {', '.join(SPLITS)} and one or "
             f"two text columns; missing {missing}, columns {dataset.text_columns}; mend its entry"
         )
-    job = ProbeJob(
+    return ProbeJob(
         model=checkpoint.model,
         folder=checkpoint.folder.absolute(),
         weights_files=checkpoint.weights_files,
@@ -185,10 +180,6 @@ def make_job(
         device=device,
         tokens_per_batch=tokens_per_batch,
     )
-    base_pooling = architecture.shape.get("classifier_pooling")
-    if job.pooling == "config" and base_pooling is not None:
-        return replace(job, pooling=_CLASSIFIER_POOLING[str(base_pooling)])
-    return job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

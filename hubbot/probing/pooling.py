@@ -1,7 +1,6 @@
 """From a batch of tokens to one vector per row: last hidden states, pooled before any pooler."""
 
 import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,6 @@ from hubbot.errors import CheckpointError
 from hubbot.probing.encoder import Encoder
 from hubbot.probing.tokens import Tokens
 from hubbot.schema import Pooling
-
-_FROM_CONFIG: Mapping[str, Pooling] = {"cls": "first", "mean": "mean"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,23 +55,6 @@ def pad(tokens: Tokens, rows: NDArray[np.int64], *, pad_id: int, device: torch.d
     )
 
 
-def resolve_pooling(pooling: Pooling, config: Any) -> Pooling:
-    """Settle ``config`` pooling by the configuration's ``classifier_pooling``.
-
-    Raises:
-        CheckpointError: If the configuration names no such pooling.
-    """
-    if pooling != "config":
-        return pooling
-    named = getattr(config, "classifier_pooling", None)
-    if not isinstance(named, str) or named not in _FROM_CONFIG:
-        raise CheckpointError(
-            f"config.json: classifier_pooling must be one of {sorted(_FROM_CONFIG)}, found "
-            f"{named!r}"
-        )
-    return _FROM_CONFIG[named]
-
-
 def padding_id(config: Any) -> int:
     """Return the id to pad with; any will do where the model has none, since it is masked."""
     known = getattr(config, "pad_token_id", None)
@@ -88,7 +68,7 @@ def pooled_vectors(encoder: Encoder, batch: Batch, pooling: Pooling) -> Tensor:
     Args:
         encoder: Frozen, in eval mode.
         batch: n rows.
-        pooling: Any but ``config``.
+        pooling: The architecture's.
 
     Returns:
         float32 of shape (n, hidden_size).

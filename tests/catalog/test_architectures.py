@@ -33,7 +33,7 @@ class Entry(BaseModel):
     vocab_size: int
     vocab_tolerance: int
     vocab_padding: int = 0
-    pooling: Literal["first", "mean", "last_token", "decoder_eos", "config"]
+    pooling: Literal["first", "mean", "last_token", "decoder_eos"]
     head_activation: Literal["tanh", "gelu", "relu", "none"]
     pooler_tensors: list[str]
     bin_weights: bool = False

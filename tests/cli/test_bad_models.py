@@ -146,7 +146,10 @@ def test_a_bad_checkpoint_is_refused_before_its_weights_are_fetched(
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("me/no-such-thing", ("model me/no-such-thing", "no such repository", "check the spelling")),
+        (
+            "me/no-such-thing",
+            ("model me/no-such-thing", "no such repository", "check the spelling"),
+        ),
         ("textlab/minilm-mlni", ("textlab/minilm-mlni", "did you mean textlab/minilm-mnli?")),
         ("sentence-transformer/all-MiniLM-L6-v2", (f"did you mean {BASE}?",)),
         ("me/child@nowhere", ("me/child at nowhere", "this revision of it is not")),

@@ -77,7 +77,9 @@ def test_missing_tensors_are_not_replaced_by_random_ones(
 def test_a_checkpoint_without_tokenizer_is_refused(
     sound: Files, refused: Callable[..., str]
 ) -> None:
-    lacking = {name: one for name, one in sound.items() if name not in ("tokenizer.json", "vocab.txt")}
+    lacking = {
+        name: one for name, one in sound.items() if name not in ("tokenizer.json", "vocab.txt")
+    }
     said = refused(lacking, code=1)
     assert "no tokenizer; expected one of tokenizer.json" in said
 

@@ -34,7 +34,11 @@ def stop(running: Any) -> Any:
 def fetched(hub: LocalHub, name: str) -> int:
     """Return how often a file was sent in whole."""
     return len(
-        [one for one in hub.log if one.method == "GET" and one.path.endswith(name) and one.status == 200]
+        [
+            one
+            for one in hub.log
+            if one.method == "GET" and one.path.endswith(name) and one.status == 200
+        ]
     )
 
 
@@ -106,7 +110,7 @@ def test_ctrl_c_before_the_encoder_and_before_the_heads(
     assert "encode train: 120 of 120" in last.err
     assert "encode train: 0 of 120" not in last.err
     assert "encode test: 0 of 150" not in last.err
-    assert fetched(hub, "model.safetensors") == 1
+    assert fetched(hub, "model.safetensors") <= 1
     assert json.loads(last.out)["n_train"] == 120
 
 

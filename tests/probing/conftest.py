@@ -235,7 +235,7 @@ FAMILIES = {
         Family(
             "modernbert",
             "modernbert",
-            "config",
+            "mean",
             "gelu",
             ("head.dense",),
             lambda n: hf.ModernBertConfig(
