@@ -137,3 +137,30 @@ def test_one_class_only_is_refused() -> None:
     features, _ = made_up(20, 4, 3)
     with pytest.raises(ProbeError, match="all 20 training labels are class 1"):
         fit_linear(features, torch.ones(20, dtype=torch.int64), l2=1e-3, n_classes=3)
+
+
+@pytest.mark.parametrize("l2", [1e-5, 1e-3, 1e-1, 10.0])
+@pytest.mark.parametrize("decades", [0, 3, 6])
+def test_the_optimum_is_reached_however_correlated_the_features_are(
+    decades: int, l2: float
+) -> None:
+    generator = torch.Generator().manual_seed(decades)
+    hidden = torch.randn(1_500, 96, generator=generator)
+    labels = (hidden[:, :3] + torch.randn(1_500, 3, generator=generator)).argmax(dim=1)
+    mixing = torch.linalg.qr(torch.randn(96, 96, generator=generator))[0]
+    features = hidden * torch.logspace(0, -decades, 96) @ mixing
+    features = fit_scale(features).apply(features)
+    weights = fit_linear(features, labels, l2=l2, n_classes=3)
+    _, gradient = loss_and_gradient(weights, features, labels, l2=l2)
+    assert float(gradient.abs().max()) <= 1e-7
+
+
+@pytest.mark.parametrize("l2", [1e-5, 1e-2])
+def test_the_optimum_is_reached_where_the_classes_can_be_separated(l2: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(80, 120, generator=generator)
+    labels = torch.arange(80) % 3
+    weights = fit_linear(features, labels, l2=l2, n_classes=3)
+    _, gradient = loss_and_gradient(weights, features, labels, l2=l2)
+    assert float(gradient.abs().max()) <= 1e-7
+    assert torch.equal(predict_linear(weights, features), labels)
