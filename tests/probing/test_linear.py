@@ -11,7 +11,13 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from hubbot.errors import ProbeError
-from hubbot.probing.linear import choose_linear, fit_linear, fit_scale, predict_linear
+from hubbot.probing.linear import (
+    choose_linear,
+    fit_linear,
+    fit_scale,
+    loss_and_gradient,
+    predict_linear,
+)
 
 
 def made_up(
