@@ -113,7 +113,9 @@ def writing_account(
     """
     from hubbot.hub.accounts import check_may_write, is_stranger, who_am_i
 
-    account = who_am_i(hub_api(settings, is_writing=is_sending))
+    # A dry run asks with the writing token who we are, else it could not find an earlier pull
+    # request of ours; everything else it reads with the other one.
+    account = who_am_i(hub_api(settings, is_writing=True))
     if is_sending:
         # Now, not after hours of probing.
         check_may_write(account, remote.model)

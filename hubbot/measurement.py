@@ -129,9 +129,15 @@ def obtain(model: str, settings: Settings, *, report: Report = no_report) -> Che
         limits=settings.download,
         view_dir=view_dir,
         allow_bin=may_read_bin(architecture, remote.model, settings),
-        on_progress=lambda done, total: report(f"{remote.model}: download", done, total),
+        on_progress=lambda done, total: report(
+            f"{remote.model}: download (MB)", _megabytes(done), _megabytes(total)
+        ),
     )
     return Checkpoint(local=local, architecture=architecture, download_s=time.monotonic() - begun)
+
+
+def _megabytes(n_bytes: int) -> int:
+    return -(-n_bytes // 10**6)
 
 
 def is_folder(model: str) -> bool:

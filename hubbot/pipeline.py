@@ -104,9 +104,11 @@ def probe(
     settings = settings or load_settings()
     protocol = get_protocol(PROTOCOL if max_train is None else f"{PROTOCOL}@{max_train}")
     spec = get_dataset(protocol.dataset)
+    # A folder that lacks a split is found out before gigabytes are fetched.
+    at_hand = None if settings.data_dir is None else load_splits(spec, settings)
     checkpoint = obtain(model, settings, report=report)
     base, no_gain = _base_of(checkpoint, settings, report)
-    splits = load_splits(spec, settings)
+    splits = at_hand or load_splits(spec, settings)
 
     def run(one: Checkpoint) -> Measurement:
         return measure(
@@ -285,7 +287,7 @@ def annotate(
         action=published.action,
         reason=published.reason,
         url=published.url,
-        diff=diff(change.old, change.new),
+        diff="" if published.change is None else diff(published.change.old, published.change.new),
         record=scores.plain(),
     )
 

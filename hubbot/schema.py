@@ -323,6 +323,8 @@ class Published:
     """Why, in a sentence; empty where the action says it."""
     url: str | None
     """Address of the pull request."""
+    change: Proposal | None = field(default=None, compare=False)
+    """What was or would be committed, against the card it replaces; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +340,6 @@ class Annotation:
     url: str | None
     """Address of the pull request."""
     diff: str
-    """Unified diff of the card."""
+    """Unified diff of what was or would be committed to the card; empty where nothing is."""
     record: Mapping[str, Any]
     """The score record as plain values."""

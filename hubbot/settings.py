@@ -36,7 +36,7 @@ class _Section(BaseModel):
 class ProbeSettings(_Section):
     """How the probing child is run."""
 
-    device: str = "auto"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     tokens_per_batch: int = Field(default=8_192, ge=128)
     """Padded tokens of one encoder batch."""

@@ -23,7 +23,7 @@ _SAYS = {
 
 
 def annotate_command(
-    model: Annotated[str, typer.Argument(help="Hub id, or id@revision.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Hub id, or id@revision.")],
     record: Annotated[
         Path | None,
         typer.Option("--record", metavar="FILE", help="Use this score record; measure nothing."),
@@ -79,7 +79,10 @@ def _print(outcome: Annotation) -> None:
 
 
 def show_command(
-    model: Annotated[str, typer.Argument(help="Hub id, id@revision, or a folder with README.md.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="Hub id, id@revision, or a folder with README.md."),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Read the scores back from a model's card.

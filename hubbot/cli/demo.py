@@ -27,7 +27,7 @@ def demo_command(
     ] = 3_000,
     genre_texts: Annotated[
         int, typer.Option(min=64, max=2_500, help="Sentences the other model is fine-tuned on.")
-    ] = 2_000,
+    ] = 1_000,
     probe_pairs: Annotated[
         int, typer.Option(min=200, max=8_000, help="Training pairs of the probe.")
     ] = 4_000,

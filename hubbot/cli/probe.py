@@ -11,7 +11,9 @@ from hubbot.schema import DEFAULT_HEAD, ProbeResult
 
 
 def probe_command(
-    model: Annotated[str, typer.Argument(help="Hub id, id@revision, or a folder.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Hub id, id@revision, or a folder.")
+    ],
     max_train: MaxTrain = None,
     device: Device = None,
     data_dir: DataDir = None,

@@ -28,6 +28,7 @@ class Reporter:
         self._bars = _bars() if sys.stderr.isatty() and not is_quiet else None
         self._tasks: dict[str, TaskID] = {}
         self._begun: dict[str, tuple[float, int]] = {}
+        self._said: dict[str, int] = {}
         self._last_line_s = 0.0
 
     def __enter__(self) -> "Reporter":
@@ -69,8 +70,10 @@ class Reporter:
         is_new = task not in self._begun
         begun_s, begun_at = self._begun.setdefault(task, (now, done))
         is_over = done >= total
-        if not (is_new or is_over or now - self._last_line_s >= _LINE_EVERY_S):
+        is_said = self._said.get(task) == done
+        if is_said or not (is_new or is_over or now - self._last_line_s >= _LINE_EVERY_S):
             return
+        self._said[task] = done
         self._last_line_s = now
         line = f"{task}: {done} of {total}"
         if not is_over and done > begun_at:

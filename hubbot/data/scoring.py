@@ -1,5 +1,8 @@
 """Scores of predictions, through ``evaluate`` and the metric modules packaged beside this file."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,27 @@ from hubbot.errors import DatasetError
 _MODULES = Path(__file__).parent / "metrics"
 
 
+@contextmanager
+def _without_transformers() -> Iterator[None]:
+    """Let evaluate believe that transformers is not installed.
+
+    It would import it, and torch, for evaluators that are not used here: five seconds in each
+    command that probes, and libraries that need not be in the process that holds the token.
+    """
+    if "transformers" in sys.modules:
+        yield
+        return
+    sys.modules["transformers"] = None  # type: ignore[assignment]  # makes an import fail
+    try:
+        yield
+    finally:
+        del sys.modules["transformers"]
+
+
 @cache
 def _metric(name: str) -> Any:
-    import evaluate
+    with _without_transformers():
+        import evaluate
 
     module = _MODULES / f"{name}.py"
     if not module.exists():

@@ -38,13 +38,13 @@ class DemoSize:
 
     mnli_pairs: int = 3_000
     """Pairs the MNLI model is fine-tuned on, disjoint from the probe's."""
-    genre_texts: int = 2_000
+    genre_texts: int = 1_000
     """Sentences the genre model is fine-tuned on, disjoint from the probe's."""
     probe_pairs: int = 4_000
     """Training pairs of the probe."""
     train_rows: int = 8_000
     """Training pairs of the demo's data set; fine-tuning uses rows behind them."""
-    validation_rows: int = 3_000
+    validation_rows: int = 2_000
     """Pairs of the matched split on which the probe chooses."""
 
 

@@ -127,14 +127,17 @@ def _why_no_accuracy(protocol: str, lp_accuracy: float) -> str:
         )
     return (
         f"LP accuracy {lp_accuracy} cannot be used under protocol {protocol}: {reason}; give the "
-        "LP gain instead (accuracy minus the base model's under the same protocol)"
+        "LP gain instead (--lp-gain: accuracy minus the base model's under the same protocol)"
     )
 
 
 def _check_numbers(lp_accuracy: float | None, lp_gain: float | None, level: float) -> None:
     if (lp_accuracy is None) == (lp_gain is None):
         found = "none" if lp_gain is None else "both"
-        raise SettingsError(f"give either LP accuracy or LP gain, in points; found {found}")
+        raise SettingsError(
+            "give either LP accuracy (--lp-accuracy) or LP gain (--lp-gain), in points; found "
+            f"{found}"
+        )
     if not (math.isfinite(level) and 0.5 <= level < 1):
         raise SettingsError(f"level {level}: expected at least 0.5 and below 1, such as 0.9")
     if lp_gain is not None and not -100 <= lp_gain <= 100:  # also refuses NaN

@@ -50,4 +50,9 @@ def publish(
         api=api, account=account, marker=marker, rebuild=rebuild, opt_out=opt_out, backoff=backoff
     )
     plan = make_plan(proposal, look)
-    return Published(action=_WOULD[plan.action], reason=plan.reason, url=plan.url)
+    return Published(
+        action=_WOULD[plan.action],
+        reason=plan.reason,
+        url=plan.url,
+        change=plan.proposal if plan.action in {"open", "update"} else None,
+    )

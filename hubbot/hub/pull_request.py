@@ -15,7 +15,7 @@ from hubbot.hub.client import PATIENT, Backoff
 from hubbot.hub.description import refresh_description
 from hubbot.hub.plan import Look, Plan, Rebuild, make_plan, read_discussion
 from hubbot.hub.refusals import translate_errors
-from hubbot.schema import Proposal, Published
+from hubbot.schema import Action, Proposal, Published
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ class _Publishing:
         """What we wrote for certain."""
         self._maybe: Written | None = None
         """What we may have written."""
+        self._change = proposal
+        """What we last tried to commit."""
 
     def run(self) -> Published:
         """Look and write, as often as allowed.
@@ -128,17 +130,23 @@ class _Publishing:
         written = self._written
         if written is None and plan.action == "unchanged":
             written = self._maybe
-        action = written or ("skipped" if plan.action == "skipped" else "unchanged")
+        if written is not None:
+            return self._done(written, plan.reason, plan.url)
+        action: Action = "skipped" if plan.action == "skipped" else "unchanged"
         return Published(action=action, reason=plan.reason, url=plan.url)
+
+    def _done(self, action: Written, reason: str, url: str | None) -> Published:
+        return Published(action=action, reason=reason, url=url, change=self._change)
 
     def _write(self, plan: Plan) -> Published | None:
         """Commit what is planned; None where another round has to settle a conflict."""
+        self._change = plan.proposal
         validate_card(plan.proposal.new, api=self._look.api, backoff=self._look.backoff)
         if plan.action == "update":
             self._commit(plan.proposal, revision=f"refs/pr/{plan.number}")
             refresh_description(plan.proposal, plan.number, self._look)
             self._written = self._written or self._maybe or "updated"
-            return Published(action=self._written, reason=plan.reason, url=plan.url)
+            return self._done(self._written, plan.reason, plan.url)
         commit = self._commit(plan.proposal, revision=None)
         if commit.pr_url is None or commit.pr_num is None:
             raise RemoteError(
@@ -149,7 +157,7 @@ class _Publishing:
         self._written = "opened"
         if self._conflicts(plan.proposal.model, commit.pr_num):
             return None
-        return Published(action="opened", reason=plan.reason, url=commit.pr_url)
+        return self._done("opened", plan.reason, commit.pr_url)
 
     def _commit(self, proposal: Proposal, *, revision: str | None) -> CommitInfo:
         """Commit the card, on a pull request of its own without ``revision``; never retried."""

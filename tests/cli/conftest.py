@@ -162,7 +162,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _session_environment(data_dir: Path, cache_dir: Path) -> dict[str, str]:
+def session_environment(data_dir: Path, cache_dir: Path) -> dict[str, str]:
     return {
         "HUBBOT_CACHE_DIR": str(cache_dir),
         "HUBBOT_DATA_DIR": str(data_dir),
@@ -177,9 +177,9 @@ def _session_environment(data_dir: Path, cache_dir: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def _measured(
+def measured(
     _hub_server: LocalHub,
-    _session_environment: dict[str, str],
+    session_environment: dict[str, str],
     sound: Files,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -187,7 +187,7 @@ def _measured(
     _hub_server.reset()
     _hub_server.add_model(BASE, {**sound, "model.safetensors": MINILM / "model.safetensors"})
     _hub_server.add_model("first/sound", sound)
-    environment = os.environ | _session_environment
+    environment = os.environ | session_environment
     done = subprocess.run(
         [sys.executable, "-m", "hubbot", "probe", "first/sound", "--json"],
         env=environment,
@@ -202,12 +202,12 @@ def _measured(
 
 @pytest.fixture
 def environment(
-    _session_environment: dict[str, str],
+    session_environment: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Point the program at the shared cache and at records of this test's own; gives the latter."""
-    for name, value in _session_environment.items():
+    for name, value in session_environment.items():
         monkeypatch.setenv(name, value)
     records = tmp_path / "scores"
     monkeypatch.setenv("HUBBOT_RECORDS_DIR", str(records))
@@ -217,7 +217,7 @@ def environment(
 
 
 @pytest.fixture
-def _clean(cache_dir: Path) -> Iterator[None]:
+def clean(cache_dir: Path) -> Iterator[None]:
     """Remove the test's downloads: each is forty megabytes."""
     yield
     for folder in ((Path(os.environ["HF_HOME"]) / "hub"), cache_dir / "checkpoints"):
@@ -227,7 +227,7 @@ def _clean(cache_dir: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def _log_as_before() -> Iterator[None]:
+def log_as_before() -> Iterator[None]:
     log = logging.getLogger("hubbot")
     level, handlers = log.level, list(log.handlers)
     yield
@@ -238,8 +238,8 @@ def _log_as_before() -> Iterator[None]:
 @pytest.fixture
 def hubbot(
     environment: Path,
-    _clean: None,
-    _log_as_before: None,
+    clean: None,
+    log_as_before: None,
     capsys: pytest.CaptureFixture[str],
 ) -> Hubbot:
     """Run one command in this process."""
@@ -277,7 +277,7 @@ class Spawned:
 
 
 @pytest.fixture
-def spawn(environment: Path, _clean: None) -> Iterator[Callable[..., Spawned]]:
+def spawn(environment: Path, clean: None) -> Iterator[Callable[..., Spawned]]:
     """Start ``python -m hubbot`` with arguments, and settings given by keyword."""
     started: list[Spawned] = []
 
@@ -348,6 +348,6 @@ def writes(hub: LocalHub) -> Callable[[], list[str]]:
 
 
 @pytest.fixture
-def kept(cache_dir: Path, _measured: None) -> Callable[[], set[str]]:
+def kept(cache_dir: Path, measured: None) -> Callable[[], set[str]]:
     """Tell which finished features and probes the cache holds."""
     return lambda: {path.name for path in cache_dir.glob("probes/*/*.np[yz]")}

@@ -17,25 +17,32 @@ Files = dict[str, Any]
     [
         (["prob", "me/child"], ("No such command 'prob'", "Did you mean 'probe'")),
         (["probe"], ("Missing argument 'MODEL'",)),
-        (["probe", "me/child", "--max-trian", "100"], ("No such option: --max-trian", "--max-train")),
-        (["probe", "me/child", "--max-train", "many"], ("'many' is not a valid int",)),
-        (["probe", "me/child", "--max-train", "3"], ("'--max-train'", "x>=30")),
+        (
+            ["probe", "me/child", "--max-trian", "100"],
+            ("No such option: --max-trian", "--max-train"),
+        ),
+        (["probe", "me/child", "--max-train", "many"], ("should be a valid integer",)),
+        (
+            ["probe", "me/child", "--max-train", "3"],
+            ("'--max-train'", "greater than or equal to 30"),
+        ),
+        (["probe", "me/child", "--device", "abacus"], ("'probe.device'", "cuda", "found 'abacus'")),
         (["predict"], ("Missing option '--architecture'",)),
         (
             ["predict", "-a", "roberta-bse", "--lp-accuracy", "70"],
             ("roberta-bse", "did you mean", "roberta-base"),
         ),
-        (["predict", "-a", "roberta-base"], ("expected", "lp")),
+        (["predict", "-a", "roberta-base"], ("--lp-accuracy", "--lp-gain", "found none")),
         (["predict", "-a", "roberta-base", "--lp-accuracy", "nan"], ("nan", "expected")),
         (["predict", "-a", "roberta-base", "--lp-accuracy", "170"], ("170", "expected", "100")),
         (["predict", "-a", "roberta-base", "--lp-gain", "-400"], ("-400", "expected")),
         (
             ["predict", "-a", "roberta-base", "--lp-accuracy", "70", "--lp-gain", "3"],
-            ("--lp-accuracy", "--lp-gain"),
+            ("--lp-accuracy", "--lp-gain", "found both"),
         ),
         (
             ["predict", "-a", "roberta-base", "--lp-accuracy", "70", "--protocol", "lp-mnli"],
-            ("--lp-gain",),
+            ("borrowed", "give the LP gain instead (--lp-gain"),
         ),
         (
             ["predict", "-a", "roberta-base", "--lp-gain", "7", "--protocol", "lp-mnil"],
@@ -57,13 +64,12 @@ def test_wrong_usage_is_named_with_what_was_expected(
 
 
 def test_a_device_that_is_not_there_is_wrong_usage(
-    hub: LocalHub, hubbot: Callable[..., Any], sound: Files, base_file: Path, _measured: None
+    hub: LocalHub, hubbot: Callable[..., Any], sound: Files, measured: None
 ) -> None:
-    changed = sound | {"config.json": sound["config.json"].read_bytes() + b"\n"}
-    hub.add_model("me/child", changed)
-    ran = hubbot("probe", "me/child", "--device", "abacus", "--max-train", "60")
+    hub.add_model("me/child", sound)
+    ran = hubbot("probe", "me/child", "--device", "cuda:99", "--max-train", "60")
     assert ran.code == 2
-    assert "'abacus'" in ran.err
+    assert "me/child: probe.device = 'cuda:99' is not usable here" in ran.err
     assert "try auto or cpu" in ran.err
 
 
@@ -74,7 +80,7 @@ def test_a_data_folder_that_lacks_a_split_names_it_and_the_places(
     sound: Files,
     data_dir: Path,
     tmp_path: Path,
-    _measured: None,
+    measured: None,
     split: str,
 ) -> None:
     hub.add_model("me/child", sound)

@@ -1,6 +1,6 @@
 """Tokens that are missing or wrong, a Hub that is busy, broken or gone: what is said and kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def test_a_busy_hub_is_waited_for_as_long_as_it_asks(
 
 
 def test_a_hub_that_asks_for_too_long_a_pause_ends_the_command(
-    child: LocalHub, hubbot: Callable[..., Any], _measured: None
+    child: LocalHub, hubbot: Callable[..., Any], measured: None
 ) -> None:
     child.faults.limit_rate("GET", "/api/models/me/child", reset_s=3600)
     ran = hubbot("probe", "me/child")
@@ -110,7 +110,7 @@ def test_trouble_while_sending_ends_in_one_pull_request(
 
 @pytest.mark.parametrize("path", ["/api/models/me/child", "/resolve/.*/config.json"])
 def test_a_lost_connection_is_made_again(
-    child: LocalHub, hubbot: Callable[..., Any], _measured: None, path: str
+    child: LocalHub, hubbot: Callable[..., Any], measured: None, path: str
 ) -> None:
     child.faults.drop("GET", path)
     ran = hubbot("probe", "me/child", "--json")
@@ -121,7 +121,7 @@ def test_a_lost_connection_is_made_again(
 
 
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(
-    child: LocalHub, hubbot: Callable[..., Any], _measured: None
+    child: LocalHub, hubbot: Callable[..., Any], measured: None
 ) -> None:
     child.faults.truncate("GET", "model.safetensors", 25_000_000)
     ran = hubbot("probe", "me/child", "--json")
@@ -134,20 +134,19 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(
     assert 0 < start <= 25_000_000
 
 
-@pytest.mark.slow
-def test_a_hub_that_stays_broken_costs_nothing_that_was_measured(
+def test_a_hub_that_takes_no_pull_request_costs_nothing_that_was_measured(
     child: LocalHub,
     hubbot: Callable[..., Any],
     token: Callable[..., str],
-    _measured: None,
+    measured: None,
     environment: Path,
 ) -> None:
     token("me")
-    child.faults.fail("POST", "/commit/", 503, times=None)
+    child.faults.limit_rate("POST", "/commit/", reset_s=3600, times=None)
     ran = hubbot("annotate", "me/child", "--send", "--json")
     assert ran.code == 4
     assert ran.out == ""
-    assert "the Hub failed with status 503; try again later" in ran.err
+    assert "card of me/child: too many calls for this account; try again in 3600 s" in ran.err
     assert child.pull_requests("me/child") == ()
     (record,) = environment.glob("*/*.yaml")
 
@@ -156,32 +155,40 @@ def test_a_hub_that_stays_broken_costs_nothing_that_was_measured(
     assert again.json["action"] == "opened"
 
 
-@pytest.mark.slow
-def test_a_hub_that_goes_away_half_way_is_named_and_the_rest_fetched_later(
-    sound: Files,
-    _measured: None,
-    spawn: Callable[..., Any],
-    tmp_path: Path,
-) -> None:
-    """The server itself is stopped, and started again at the same address."""
+@pytest.fixture
+def own_hub(sound: Files, tmp_path: Path) -> Iterator[LocalHub]:
+    """A Hub that can be stopped without disturbing other tests."""
     hub = LocalHub(folder=tmp_path / "hub")
     hub.start()
     hub.add_model("me/child", sound)
-    hub.faults.truncate("GET", "model.safetensors", 25_000_000)
-    settings = {"HF_ENDPOINT": hub.url}
-    running = spawn("probe", "me/child", **settings)
-    running.wait_for("Trying to resume download")
+    yield hub
     hub.stop()
-    ran = running.finish(120)
+
+
+def test_a_hub_that_comes_back_is_gone_on_with(
+    own_hub: LocalHub, measured: None, spawn: Callable[..., Any]
+) -> None:
+    own_hub.faults.truncate("GET", "model.safetensors", 25_000_000)
+    running = spawn("probe", "me/child", "--json", HF_ENDPOINT=own_hub.url)
+    running.wait_for("Trying to resume download")
+    own_hub.stop()
+    running.wait_for("Error while downloading")
+    own_hub.start()
+    ran = running.finish()
+    assert ran.code == 0, ran.err
+    assert ran.json["model"] == "me/child"
+    sent = [one for one in own_hub.log if one.method == "GET" and "/resolve/" in one.path]
+    assert len([one for one in sent if one.path.endswith("tokenizer.json")]) == 1
+    assert sent[-1].headers["range"] == "bytes=20971520-", "two chunks of ten megabytes were there"
+
+
+@pytest.mark.slow
+def test_a_hub_that_stays_away_is_named(own_hub: LocalHub, spawn: Callable[..., Any]) -> None:
+    own_hub.stop()
+    ran = spawn("show", "me/child", HF_ENDPOINT=own_hub.url).finish()
     assert ran.code == 4
     assert ran.out == ""
-    assert f"{hub.url} could not be reached or broke off" in ran.err
-    assert "check the network" in ran.err
-
-    with LocalHub(folder=tmp_path / "hub", port=int(hub.url.rpartition(":")[2])) as hub:
-        again = spawn("probe", "me/child", "--json", **settings).finish()
-        fetched = [one for one in hub.log if one.method == "GET" and "/resolve/" in one.path]
-    assert again.code == 0, again.err
-    assert not [one for one in fetched if one.path.endswith(("tokenizer.json", "vocab.txt"))]
-    # The client keeps no part of a file from one process to the next, only whole files.
-    assert len([one for one in fetched if one.path.endswith("model.safetensors")]) == 1
+    last = ran.err.splitlines()[-1]
+    assert f"model me/child: {own_hub.url} could not be reached" in last
+    assert "check the network" in last
+    assert ran.err.count("trying again") == 4

@@ -1,6 +1,7 @@
 """Checkpoints that are refused before their weights are read: what is said, and what is kept."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -243,3 +244,26 @@ def test_annotate_leaves_alone_what_it_may_not_propose_to(
     assert ran.json["action"] == "skipped"
     assert reason in ran.json["reason"]
     assert writes() == []
+
+
+def test_without_its_base_model_a_checkpoint_has_an_accuracy_and_no_gain(
+    hub: LocalHub,
+    hubbot: Callable[..., Any],
+    sound: Files,
+    measured: None,
+    cache_dir: Path,
+    environment: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(cache_dir / "probes", tmp_path / "cache" / "probes")
+    monkeypatch.setenv("HUBBOT_CACHE_DIR", str(tmp_path / "cache"))
+    hub.add_model("me/child", sound)
+    ran = hubbot("annotate", "me/child", "--json")
+    assert ran.code == 0, ran.err
+    assert "no LP gain: the base model cannot be had" in ran.err
+    record = ran.json["record"]
+    assert record["lp_accuracy"].keys() == {"linear", "head"}
+    assert (record["lp_gain"], record["predicted_gain"]) == (None, None)
+    assert f"the base model cannot be had: model {BASE}" in record["prediction_note"]
+    assert "LP(m, MNLI)" in hubbot("probe", "me/child").out

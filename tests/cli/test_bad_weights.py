@@ -136,6 +136,7 @@ def test_the_base_models_own_file_does_not_pass_the_gate(
     assert "check what was uploaded" in said
 
 
+@pytest.mark.slow
 def test_the_base_models_weights_in_another_file_do_not_pass_the_gate(
     sound: Files, refused: Callable[..., str], base_file: Path
 ) -> None:
@@ -145,6 +146,7 @@ def test_the_base_models_weights_in_another_file_do_not_pass_the_gate(
     assert "its encoder was not trained" in said
 
 
+@pytest.mark.slow
 def test_a_head_that_learns_nothing_does_not_pass_the_gate(
     sound: Files, weights: Callable[..., bytes], refused: Callable[..., str]
 ) -> None:
@@ -208,7 +210,7 @@ def test_pickled_weights_are_read_in_the_child_where_settings_allow_it(
     hub: LocalHub,
     hubbot: Callable[..., Any],
     sound: Files,
-    _measured: None,
+    measured: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -50,7 +50,7 @@ def wait_until(happened: Callable[[], bool], what: str) -> None:
 
 
 def test_ctrl_c_during_the_download_keeps_the_files_that_are_there(
-    hub: LocalHub, sound: Files, _measured: None, spawn: Callable[..., Any]
+    hub: LocalHub, sound: Files, measured: None, spawn: Callable[..., Any]
 ) -> None:
     hub.add_model("me/child", sound)
     hub.faults.slow("GET", r"/resolve/.*model\.safetensors", 30.0)
@@ -71,7 +71,7 @@ def test_ctrl_c_before_the_encoder_and_before_the_heads(
     hub: LocalHub,
     sound: Files,
     base_file: Path,
-    _measured: None,
+    measured: None,
     spawn: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
@@ -156,7 +156,7 @@ def test_ctrl_c_during_annotate_keeps_the_measurement_for_the_next_time(
     hub: LocalHub,
     sound: Files,
     token: Callable[..., str],
-    _measured: None,
+    measured: None,
     environment: Path,
     spawn: Callable[..., Any],
 ) -> None:
