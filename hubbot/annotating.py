@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubbot.catalog.architectures import load_architectures
+from hubbot.catalog.architectures import find_architecture, load_architectures
 from hubbot.catalog.config_file import read_config
 from hubbot.catalog.recognition import recognise
 from hubbot.errors import CardError, CheckpointError, IntegrityError, SettingsError
@@ -47,6 +47,8 @@ def look_at(model: str, settings: Settings) -> tuple[RemoteCheckpoint, str, byte
     known = [entry.hub_id for entry in load_architectures()]
     remote = resolve_checkpoint(model, api=api, known=known)
     reason = reason_to_leave_alone(remote, opt_out=settings.bot.opt_out)
+    if find_architecture(remote.model) is not None:
+        reason = "it is the base model itself, which gains are taken against"
     if reason is not None:
         return remote, remote.revision, b"", reason
     head = head_of(remote.model, api=api) if "@" in model else remote.revision

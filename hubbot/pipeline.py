@@ -117,6 +117,9 @@ def probe(
 
     measured = run(checkpoint)
     against = measured if base is checkpoint else None if base is None else run(base)
+    if against is not None and against is not measured:
+        no_gain = _why_useless(against)
+        against = None if no_gain else against
     result = _result(measured, against, checkpoint.architecture, protocol.identifier)
     result = replace(
         result,
@@ -144,9 +147,23 @@ def _base_of(
             f"{base.local.model} ({base.local.weights_digest[:19]}...); expected a fine-tuned "
             "model. Its gain is 0 by definition: nothing is measured or recorded; check what "
             "was uploaded",
-            check="same weights",
+            check="same-weights",
         )
     return base, ""
+
+
+def _why_useless(base: Measurement) -> str:
+    """Return why no gain is taken against a base model; empty where its probe learned something."""
+    from hubbot.gains.integrity import check_learned_something
+
+    try:
+        for head, fits in base.predictions.items():
+            name = f"LP accuracy ({head})"
+            check_learned_something(base.accuracy[head], fits, base.labels, name)
+    except IntegrityError as error:
+        logger.warning("no LP gain: %s: %s", base.checkpoint.model, error)
+        return f"the base model's own probe is unusable: {error}"
+    return ""
 
 
 def _is_base(checkpoint: Checkpoint) -> bool:
