@@ -192,5 +192,5 @@ class _Publishing:
             if error.retry_after_s > backoff.longest_s:
                 raise error
             seconds = error.retry_after_s + backoff.first_s
-        logger.info("%s; looking again in %.1f s", error, seconds)
+        logger.warning("%s; looking again in %.1f s", error, seconds)
         time.sleep(seconds)
