@@ -89,7 +89,7 @@ def _print(summary: "DemoSummary") -> None:
     for row in summary.models:
         print_text(f"{row.model}: {_verdict(row)}")
         if row.predicted_gain is None:
-            print_text(f"    no predicted gain: {row.note}")
+            print_text(f"    {row.note}")
         print_text(f"    {row.url}")
     print_text(f"\nThe demo took {summary.seconds:.0f} s.")
 

@@ -79,7 +79,7 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
     """Print a table on standard output."""
     table = Table(title=title, title_justify="left", show_lines=False)
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=index == 0)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     _console().print(table)
@@ -101,7 +101,7 @@ def print_diff(diff: str) -> None:
 
 def _console() -> Console:
     # Made anew each time: standard output may have been replaced (tests, redirection).
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 110)
+    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
 class _StandardError(logging.Handler):

@@ -60,8 +60,7 @@ def predict_gain(
     calibrations = load_calibrations(PAPER if scale == PAPER else PUBLISHED)
     calibration = calibrations.get(entry.name)
     if calibration is None:
-        known = ", ".join(sorted(calibrations))
-        reason = f"there is no calibration for {entry.name} under {protocol}; there is for {known}"
+        reason = f"there is no calibration for {entry.name} under {protocol}"
         return _refusal(entry.name, level, reason, is_borrowed=is_borrowed)
     lp, reason = _lp_on_scale(calibration, lp_accuracy, lp_gain)
     if lp is None:

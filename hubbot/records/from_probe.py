@@ -21,9 +21,10 @@ def make_record(result: ProbeResult) -> Record:
     """
     prediction = _prediction_of(result)
     flags = [*result.details.get("flags", ())]
-    flags += ["borrowed"] if prediction is not None and prediction.is_borrowed else []
-    flags += ["extrapolated"] if prediction is not None and prediction.is_extrapolated else []
     has_gain = prediction is not None and prediction.gain is not None
+    if prediction is not None and has_gain:
+        flags += ["borrowed"] if prediction.is_borrowed else []
+        flags += ["extrapolated"] if prediction.is_extrapolated else []
     return Record(
         model=result.model,
         revision=result.revision,

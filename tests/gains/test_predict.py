@@ -109,7 +109,7 @@ def test_the_papers_line_is_available_with_its_caveat() -> None:
 def test_the_papers_line_is_for_roberta_base_only() -> None:
     found = predict_gain("bert-base-cased", lp_gain=10.0, protocol="paper")
     assert found.gain is None
-    assert "there is for roberta-base" in found.note
+    assert "no calibration for bert-base-cased under paper" in found.note
 
 
 @pytest.mark.parametrize(
