@@ -11,25 +11,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hubbot.printable import printable
 from hubbot.schema import Interval
 
 
 def complain(message: str) -> None:
     """Print one error for a person, on standard error, untrusted text made harmless."""
-    print(f"hubbot: {printable(message)}", file=sys.stderr)
+    print(f"hubbot: {_shown(message)}", file=sys.stderr)
 
 
 def note(message: str) -> None:
     """Print a line that is not the result, on standard error."""
-    print(printable(message), file=sys.stderr)
+    print(_shown(message), file=sys.stderr)
 
 
-def printable(text: str) -> str:
-    """Escape control characters, so that text from the Hub cannot drive the terminal."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1]
-        for character in text
-    )
+def _shown(text: str) -> str:
+    return printable(text, keep="\n\t", limit=None)
 
 
 def print_json(value: Any) -> None:
@@ -71,7 +68,7 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in pairs:
-        table.add_row(Text(name), Text(printable(value)))
+        table.add_row(Text(name), Text(_shown(value)))
     _console().print(table)
 
 
@@ -81,13 +78,13 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right", no_wrap=index == 0)
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(_shown(cell)) for cell in row))
     _console().print(table)
 
 
 def print_text(text: str) -> None:
     """Print plain text on standard output, control characters escaped."""
-    sys.stdout.write(printable(text) + ("" if text.endswith("\n") else "\n"))
+    sys.stdout.write(_shown(text) + ("" if text.endswith("\n") else "\n"))
 
 
 def print_diff(diff: str) -> None:
@@ -96,7 +93,7 @@ def print_diff(diff: str) -> None:
     console = _console()
     for line in diff.splitlines():
         style = "bold" if line.startswith(("+++", "---")) else styles.get(line[:1], "")
-        console.print(Text(printable(line), style=style), soft_wrap=True)
+        console.print(Text(_shown(line), style=style), soft_wrap=True)
 
 
 def _console() -> Console:

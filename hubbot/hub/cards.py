@@ -11,7 +11,7 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 from hubbot import __version__
 from hubbot.errors import CardError, CheckpointError, RemoteError
 from hubbot.hub.client import PATIENT, Backoff, retrying
-from hubbot.hub.refusals import printable
+from hubbot.printable import printable
 
 logger = logging.getLogger(__name__)
 

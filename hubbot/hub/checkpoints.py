@@ -10,7 +10,8 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from hubbot.errors import RemoteError, SettingsError
 from hubbot.hub.client import PATIENT, Backoff, retrying
-from hubbot.hub.refusals import printable, translate_errors
+from hubbot.hub.refusals import translate_errors
+from hubbot.printable import printable
 from hubbot.schema import RemoteCheckpoint, RemoteFile
 
 logger = logging.getLogger(__name__)

@@ -27,8 +27,8 @@ from hubbot.hub.files import (
     sizes_of,
     tokenizer_digest,
 )
-from hubbot.hub.refusals import printable
 from hubbot.hub.view import NO_ROOM, make_view
+from hubbot.printable import printable
 from hubbot.schema import LocalCheckpoint, RemoteCheckpoint
 from hubbot.settings import DownloadSettings
 

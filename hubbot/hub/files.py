@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hubbot.errors import CheckpointError
-from hubbot.hub.refusals import printable
+from hubbot.printable import printable
 from hubbot.schema import RemoteFile
 
 CONFIG = "config.json"

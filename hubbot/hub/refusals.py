@@ -25,6 +25,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]  # lazy export
 
 from hubbot.errors import RemoteError, RemoteKind
+from hubbot.printable import printable
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
@@ -85,21 +86,6 @@ def translate_errors(item: str) -> Iterator[None]:
         yield
     except _OF_THE_CLIENT as error:
         raise explain(error, item) from error
-
-
-def printable(text: object, *, limit: int = 400) -> str:
-    r"""Return text from outside on one line, fit for a log or a terminal.
-
-    Control characters, line breaks and characters that turn the writing direction are escaped.
-
-    >>> printable("name\x1b[2J\nnext")
-    'name\\x1b[2J\\nnext'
-    """
-    shown = "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in str(text)
-    )
-    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
 def explain(error: BaseException, item: str) -> RemoteError:

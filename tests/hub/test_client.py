@@ -15,7 +15,8 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 
 from hubbot.errors import RemoteError
 from hubbot.hub.client import Backoff, make_api, retrying, wait_for
-from hubbot.hub.refusals import printable, seconds_to_wait, translate_errors
+from hubbot.hub.refusals import seconds_to_wait, translate_errors
+from hubbot.printable import printable
 
 INFO = json.dumps({"id": "me/m", "sha": "a" * 40}).encode()
 
