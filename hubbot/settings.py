@@ -64,8 +64,6 @@ class DownloadSettings(_Section):
 class BotSettings(_Section):
     """How hubbot behaves towards other people's repositories."""
 
-    strangers: bool = False
-    """Whether an unattended run may open pull requests on strangers' repositories."""
     opt_out: tuple[str, ...] = ()
     """Owners and models that asked to be left alone."""
     operator: str = ""
