@@ -75,7 +75,7 @@ class Reporter:
             return
         self._said[task] = done
         self._last_line_s = now
-        line = f"{task}: {done} of {total}"
+        line = f"{task}: {done} of {total}" if total else task
         if not is_over and done > begun_at:
             left_s = (now - begun_s) * (total - done) / (done - begun_at)
             line += f", about {left_s:.0f} s left"

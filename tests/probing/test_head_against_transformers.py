@@ -98,6 +98,9 @@ def test_mean_accuracy_is_within_a_point_of_transformers_own_classifier(
     theirs = json.loads(printed.splitlines()[-1])
     labels = pq.read_table(job.splits["test"].path)["label"].to_numpy()
     ours = 100 * (output.predictions["head"] == labels).mean(axis=1)
+    sys.stdout.write(
+        f"\nhubbot {ours.tolist()}, transformers {theirs['accuracies']}\n"
+    )  # pytest -s
     assert len(labels) == theirs["n_test"] == 9_815
     assert output.n_train == theirs["n_train"] == 4_000
     assert output.pooler_origin == "checkpoint"
