@@ -38,8 +38,8 @@ class ProbeSettings(_Section):
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
-    tokens_per_batch: int = Field(default=8_192, ge=128)
-    """Padded tokens of one encoder batch."""
+    tokens_per_batch: int | None = Field(default=None, ge=128)
+    """Padded tokens of one encoder batch; None: 2,048 on a CPU, 32,768 on a GPU."""
     timeout_s: float = Field(default=6 * 3600, gt=0)
     """Seconds after which the child is killed."""
     memory_gb: float = Field(default=16.0, gt=0)

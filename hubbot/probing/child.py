@@ -74,7 +74,7 @@ def _explained(error: Exception, job: ProbeJob) -> ProbeError | None:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return ProbeError(
             f"{job.model}: out of memory ({str(error)[:200]}); lower probe.tokens_per_batch (now "
-            f"{job.tokens_per_batch})"
+            f"{job.tokens_per_batch or 'as the device has it'})"
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ProbeError(

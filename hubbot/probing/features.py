@@ -18,6 +18,9 @@ from hubbot.probing.job import ProbeJob
 from hubbot.probing.pooling import pad, padding_id, pooled_vectors
 from hubbot.probing.tokens import Tokens
 
+_TOKENS_PER_BATCH = {"cpu": 2_048, "cuda": 32_768}
+"""Where the job leaves it open; the first is what ``benchmarks/RESULTS.md`` found quickest."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
@@ -80,7 +83,8 @@ def encode(
     with RowFile(path, n_rows=len(order), width=int(encoder.config.hidden_size)) as file:
         cached, before, started = file.done, file.seconds, time.monotonic()
         on_rows(cached, cached)
-        for places in cut_batches(order, tokens.lengths, job.tokens_per_batch, start=cached):
+        budget = job.tokens_per_batch or _TOKENS_PER_BATCH[device.type]
+        for places in cut_batches(order, tokens.lengths, budget, start=cached):
             batch = pad(tokens, places, pad_id=padding_id(encoder.config), device=device)
             vectors = pooled_vectors(encoder, batch, job.pooling).cpu().numpy()
             _check_finite(job, vectors)

@@ -108,8 +108,8 @@ class ProbeJob:
     """Heads to train."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
-    tokens_per_batch: int = 8_192
-    """Padded tokens of one encoder batch."""
+    tokens_per_batch: int | None = None
+    """Padded tokens of one encoder batch; None leaves it to the device."""
 
     def to_json(self) -> str:
         """Write the job as one JSON document."""
@@ -142,7 +142,7 @@ def make_job(
     cache_dir: Path,
     allow_bin: bool = False,
     device: str = "auto",
-    tokens_per_batch: int = 8_192,
+    tokens_per_batch: int | None = None,
 ) -> ProbeJob:
     """Put one job together from the catalog's entries and the files on disk.
 
