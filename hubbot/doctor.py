@@ -99,7 +99,7 @@ def _device() -> Finding:
 
 def _guard() -> Finding:
     if sys.platform == "linux":
-        found = "the probing child has no network (kernel filter and hook) and no token"
+        found = "Linux: a kernel filter and a hook cut the probing child off the network"
         return Finding(check="sandbox", status="ok", found=found, advice="")
     return Finding(
         check="sandbox",

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hubbot.probing.job import ProbeOutput
+
 logger = logging.getLogger(__name__)
 
 Report = Callable[[str, int, int], None]
@@ -257,41 +259,18 @@ def measure(
         file_gb=settings.probe.file_gb,
     )
     output = run_probe(job, limits=limits, on_progress=on_progress)
-    details = {
-        "l2": output.l2,
-        "best_epochs": list(output.best_epochs),
-        "pooler": output.pooler_origin,
-        "pooling": job.pooling,
-        "truncated_share": dict(output.truncated_share),
-        "network_guard": output.network_guard,
-    }
-    return _score(
-        checkpoint,
-        spec,
-        splits["test"],
-        predictions=output.predictions,
-        n_train=output.n_train,
-        seconds={"download": checkpoint.download_s, **output.seconds},
-        device=output.device,
-        dtype=output.dtype,
-        versions=output.versions,
-        details=details,
-    )
+    return _score(checkpoint, spec, splits["test"], output, pooling=job.pooling)
 
 
 def _score(
     checkpoint: Checkpoint,
     spec: DatasetSpec,
     test: DataSplit,
+    output: "ProbeOutput",
     *,
-    predictions: "Mapping[HeadName, NDArray[np.int64]]",
-    n_train: int,
-    seconds: Mapping[str, float],
-    device: str,
-    dtype: str,
-    versions: Mapping[str, str],
-    details: Mapping[str, Any],
+    pooling: str,
 ) -> Measurement:
+    """Score the child's predictions against the labels, which it never saw."""
     from hubbot.data.load import read_columns, read_label_names
     from hubbot.data.scoring import score
     from hubbot.gains.intervals import accuracy_interval
@@ -299,26 +278,33 @@ def _score(
     labels = read_columns(spec, test.path)[spec.label_column].to_numpy()
     accuracies = {
         head: tuple(score(spec.metric, fit, labels) for fit in fits)
-        for head, fits in predictions.items()
+        for head, fits in output.predictions.items()
     }
-    accuracy, interval = {}, {}
-    for head, fits in predictions.items():
-        accuracy[head] = sum(accuracies[head]) / len(fits)
-        _, interval[head] = accuracy_interval(fits == labels[None, :])
+    interval = {
+        head: accuracy_interval(fits == labels[None, :])[1]
+        for head, fits in output.predictions.items()
+    }
     return Measurement(
         checkpoint=checkpoint.local,
-        predictions=predictions,
+        predictions=output.predictions,
         labels=labels,
         label_names=read_label_names(test.path, spec.label_column) or spec.label_names,
         accuracies=accuracies,
-        accuracy=accuracy,
+        accuracy={head: sum(fits) / len(fits) for head, fits in accuracies.items()},
         interval=interval,
-        n_train=n_train,
-        seconds=seconds,
-        device=device,
-        dtype=dtype,
-        versions=versions,
-        details=details,
+        n_train=output.n_train,
+        seconds={"download": checkpoint.download_s, **output.seconds},
+        device=output.device,
+        dtype=output.dtype,
+        versions=output.versions,
+        details={
+            "l2": output.l2,
+            "best_epochs": list(output.best_epochs),
+            "pooler": output.pooler_origin,
+            "pooling": pooling,
+            "truncated_share": dict(output.truncated_share),
+            "network_guard": output.network_guard,
+        },
     )
 
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubbot.annotating import (
     card_of,
@@ -47,6 +47,9 @@ from hubbot.schema import (
     ProbeResult,
 )
 from hubbot.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from hubbot.records.record import Record
 
 logger = logging.getLogger(__name__)
 
@@ -270,8 +273,6 @@ def annotate(
     from hubbot.hub import dry_run, pull_request
     from hubbot.publishing.card import diff, is_opted_out
     from hubbot.publishing.pull_request_text import MARKER
-    from hubbot.records.from_probe import make_record
-    from hubbot.records.store import write_record
 
     if record is None:
         require_extra("probe", purpose="probing (--record FILE does without)")
@@ -284,9 +285,7 @@ def annotate(
         scores = fitting_record(record, remote, settings)
     else:
         pinned = f"{remote.model}@{remote.revision}"
-        result = probe(pinned, max_train=max_train, settings=settings, report=report)
-        scores = make_record(result)
-        write_record(scores, settings.records_dir)
+        scores = _record_anew(pinned, max_train=max_train, settings=settings, report=report)
     change = propose(scores, card, head, settings)
     publish = pull_request.publish if send else dry_run.publish
     published = publish(
@@ -307,6 +306,19 @@ def annotate(
         diff="" if published.change is None else diff(published.change.old, published.change.new),
         record=scores.plain(),
     )
+
+
+def _record_anew(
+    pinned: str, *, max_train: int | None, settings: Settings, report: Report
+) -> "Record":
+    """Probe, and keep the record before anything is sent."""
+    from hubbot.records.from_probe import make_record
+    from hubbot.records.store import write_record
+
+    result = probe(pinned, max_train=max_train, settings=settings, report=report)
+    record = make_record(result)
+    write_record(record, settings.records_dir)
+    return record
 
 
 def show(model: str, *, settings: Settings | None = None) -> Mapping[str, Any]:
