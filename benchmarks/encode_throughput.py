@@ -1,6 +1,6 @@
-"""Rows per second through the encoder, for several batch sizes; prints one JSON line each.
+"""Rows per second through the encoder for several batch sizes, run in turn; medians and ratios.
 
-    python benchmarks/encode_throughput.py MODEL_FOLDER PARQUET [--rows 2000]
+    python benchmarks/encode_throughput.py MODEL_FOLDER PARQUET [--rows 2000] [--rounds 5]
 
 Tokenisation and model loading are not counted. "one-by-one" is a plain loop without batches, what
 length-sorted batches of a token budget are to be compared with.
@@ -8,6 +8,7 @@ length-sorted batches of a token budget are to be compared with.
 
 import argparse
 import json
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument(
         "--budgets", type=int, nargs="+", default=[1, 1024, 2048, 4096, 8192, 16384, 32768]
     )
+    parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     device = pick_device(given.device)
     table = pq.read_table(given.data).slice(0, given.rows)
@@ -52,14 +54,19 @@ def main() -> None:
     model: Any = AutoModel.from_pretrained(given.model).eval().to(device)
     encoder = Encoder(model=model, config=model.config, n_embeddings=0)
     encode_all(encoder, tokens, given.budgets[-1], device)  # warm up
-    for budget in given.budgets:
-        seconds = encode_all(encoder, tokens, budget, device)
+    taken: dict[int, list[float]] = {budget: [] for budget in given.budgets}
+    for _ in range(given.rounds):  # in turn, so that a slow moment of the machine hits all alike
+        for budget in given.budgets:
+            taken[budget].append(encode_all(encoder, tokens, budget, device))
+    medians = {budget: statistics.median(seconds) for budget, seconds in taken.items()}
+    for budget, seconds in medians.items():
         print(
             json.dumps(
                 {
                     "tokens_per_batch": budget if budget > 1 else "one-by-one",
                     "rows_per_second": round(given.rows / seconds, 1),
-                    "tokens_per_second": round(int(tokens.lengths.sum()) / seconds),
+                    "ratio_to_first": round(medians[given.budgets[0]] / seconds, 2),
+                    "rounds": given.rounds,
                     "device": device_name(device),
                     "threads": torch.get_num_threads(),
                 }

@@ -63,9 +63,9 @@ def test_the_digest_depends_on_content_and_not_on_the_files_layout(tmp_path: Pat
     assert one.digest == two.digest != other.digest
 
 
-def test_moving_a_blank_between_columns_changes_the_digest(tmp_path: Path) -> None:
-    first = load_folder(MNLI, small_folder(tmp_path / "a", premise=["x y", "b", "c"]))
-    second = load_folder(MNLI, small_folder(tmp_path / "b", premise=["x", "y b", "c"]))
+def test_moving_a_letter_between_rows_changes_the_digest(tmp_path: Path) -> None:
+    first = load_folder(MNLI, small_folder(tmp_path / "a", premise=["xy", "b", "c"]))
+    second = load_folder(MNLI, small_folder(tmp_path / "b", premise=["x", "yb", "c"]))
     assert first["train"].digest != second["train"].digest
 
 
