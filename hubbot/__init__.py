@@ -4,18 +4,23 @@ The verbs of the command line are functions here (``from hubbot import probe, pr
 show``), returning the frozen values of ``hubbot.schema``; each imports what it needs when it runs.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubbot.pipeline import annotate, predict, probe, show
+    from hubbot.numbers import calibrate, predict, predict_table
+    from hubbot.pipeline import annotate, probe, show
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "annotate", "predict", "probe", "show"]
+__all__ = ["__version__", "annotate", "calibrate", "predict", "predict_table", "probe", "show"]
+
+_MODULE_OF = {
+    **dict.fromkeys(("annotate", "probe", "show"), "hubbot.pipeline"),
+    **dict.fromkeys(("calibrate", "predict", "predict_table"), "hubbot.numbers"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'hubbot' has no attribute {name!r}; it has {__all__}")
-    from hubbot import pipeline
-
-    return getattr(pipeline, name)
+    return getattr(import_module(_MODULE_OF[name]), name)

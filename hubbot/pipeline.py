@@ -19,14 +19,12 @@ from hubbot.annotating import (
     refuse,
     writing_account,
 )
-from hubbot.catalog.architectures import get_architecture
 from hubbot.catalog.datasets import get_dataset
 from hubbot.catalog.protocols import get_protocol
 from hubbot.errors import CardError, IntegrityError, RemoteError
 from hubbot.extras import require_extra
-from hubbot.gains.calibration import PUBLISHED
+from hubbot.gains.calibration_file import load_calibrations
 from hubbot.gains.flags import name_flags
-from hubbot.gains.predict import predict_gain
 from hubbot.measurement import (
     Checkpoint,
     Measurement,
@@ -43,7 +41,6 @@ from hubbot.schema import (
     Annotation,
     Architecture,
     DatasetSpec,
-    Prediction,
     ProbeResult,
 )
 from hubbot.settings import Settings, load_settings
@@ -55,31 +52,6 @@ logger = logging.getLogger(__name__)
 
 PROTOCOL = "lp-mnli"
 """Protocol of ``probe`` and ``annotate``."""
-
-
-def predict(
-    architecture: str,
-    *,
-    lp_accuracy: float | None = None,
-    lp_gain: float | None = None,
-    protocol: str = PUBLISHED,
-) -> Prediction:
-    """Predict the gain of a checkpoint from its linear probe.
-
-    Args:
-        architecture: Name in the catalog, Hub id or older alias.
-        lp_accuracy: Accuracy of the probe, points; on the published scale only.
-        lp_gain: LP(m, MNLI), points.
-        protocol: Protocol under which the probe was measured.
-
-    Returns:
-        The prediction; its ``gain`` is None where no number can be given, and ``note`` says why.
-
-    Raises:
-        SettingsError: If a name is unknown, or the numbers are not points.
-    """
-    entry = get_architecture(architecture)
-    return predict_gain(entry.name, lp_accuracy=lp_accuracy, lp_gain=lp_gain, protocol=protocol)
 
 
 def probe(
@@ -316,7 +288,7 @@ def _record_anew(
     from hubbot.records.store import write_record
 
     result = probe(pinned, max_train=max_train, settings=settings, report=report)
-    record = make_record(result)
+    record = make_record(result, calibrations=load_calibrations(settings.calibrations_file))
     write_record(record, settings.records_dir)
     return record
 

@@ -290,6 +290,46 @@ class Prediction:
     """Outside the LP range that the calibration has seen."""
     note: str
     """Plain sentences: how to read the number, or why there is none."""
+    form: str = ""
+    """Form that the calibration chose by cross-validation, such as ``curve and flags``."""
+    flags: tuple[str, ...] = ()
+    """Flags of the checkpoint that the prediction took into account."""
+    quick_targets: tuple[str, ...] = ()
+    """Quick targets whose measured scores the prediction took into account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationSummary:
+    """What ``hubbot calibrate`` found for one architecture, protocol and group of targets."""
+
+    architecture: str
+    """Name in the catalog."""
+    protocol: str
+    """Protocol of LP and gains."""
+    target_group: str
+    """Group of targets the average gain runs over."""
+    knows: str
+    """What the form may use: ``lp``, ``lp+flags``, ``lp+quick`` or ``lp+flags+quick``."""
+    n: int
+    """Models."""
+    form: str
+    """Form chosen by leaving one model out; empty where there is no calibration."""
+    slope: float | None
+    """Of the least-squares line, points of gain per point of LP."""
+    intercept: float | None
+    """Of the same line, points."""
+    rmse: float | None
+    """Root mean squared left-out error of the form, points."""
+    rmse_line: float | None
+    """The same of the straight line."""
+    rmse_constant: float | None
+    """The same of the mean gain."""
+    tried: Mapping[str, float]
+    """The same of every form tried."""
+    lp_range: Interval | None
+    """Least and greatest LP seen, points."""
+    reason: str
+    """Why there is none; empty where there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,10 @@ class Settings(BaseSettings):
         default_factory=lambda: _user_folder("XDG_DATA_HOME", ".local/share") / "revisions.toml"
     )
     """Commits of base models and data sets, resolved by ``doctor --datasets``."""
+    calibrations_file: Path = Field(
+        default_factory=lambda: _user_folder("XDG_DATA_HOME", ".local/share") / "calibrations.json"
+    )
+    """Calibrations refitted by ``hubbot calibrate``; the packaged ones where there is none."""
     data_dir: Path | None = None
     """Folder of Parquet files, ``<dataset>/<split>.parquet``, read instead of the Hub."""
     read_token: SecretStr | None = None

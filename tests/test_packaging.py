@@ -62,7 +62,15 @@ def test_the_wheel_carries_templates_catalog_and_data(wheel: Path) -> None:
         "hubbot/catalog/architectures.toml",
         "hubbot/catalog/datasets.toml",
         "hubbot/catalog/protocols.toml",
-        "hubbot/gains/data/model_recycling_2023.csv",
+        "hubbot/gains/data/calibrations.json",
+        "hubbot/gains/data/scales.toml",
+        "hubbot/gains/data/where_to_start_table4.csv",
+        "hubbot/gains/data/LICENSE-model-recycling",
+        "hubbot/gains/data/SOURCE.md",
+        *(
+            f"hubbot/gains/data/model_recycling_2023/{name}.csv"
+            for name in ("models", "scores", "base_scores", "test_sizes")
+        ),
         "hubbot/data/metrics/accuracy.py",
         "hubbot/data/samples/multi_nli/README.md",
     ):

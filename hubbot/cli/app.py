@@ -5,12 +5,16 @@ from typing import Annotated
 import typer
 
 from hubbot import __version__
+from hubbot.cli.analyse import analyse_command
 from hubbot.cli.cards import annotate_command, show_command
+from hubbot.cli.check import check_command
 from hubbot.cli.demo import demo_command
 from hubbot.cli.doctor import doctor_command
-from hubbot.cli.numbers import predict_command
+from hubbot.cli.importing import import_app
+from hubbot.cli.numbers import calibrate_command, predict_command
 from hubbot.cli.output import set_up_logging
 from hubbot.cli.probe import probe_command
+from hubbot.cli.rank import rank_command
 
 app = typer.Typer(
     name="hubbot",
@@ -45,7 +49,12 @@ def _options(
 
 app.command("probe")(probe_command)
 app.command("predict")(predict_command)
+app.command("rank")(rank_command)
+app.command("calibrate")(calibrate_command)
+app.command("analyse")(analyse_command)
 app.command("annotate")(annotate_command)
 app.command("show")(show_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
+app.command("check")(check_command)
+app.add_typer(import_app, name="import")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from hubbot import __version__
 from hubbot.catalog.architectures import get_architecture, lineage
+from hubbot.gains.calibration_file import Calibrations
 from hubbot.gains.predict import predict_gain
 from hubbot.records.record import Record
 from hubbot.schema import DEFAULT_HEAD, HeadName, Interval, Prediction, ProbeResult
@@ -13,13 +14,14 @@ _DECIMALS = 4
 """Points are kept to a hundredth of a test row of MNLI; cards round further."""
 
 
-def make_record(result: ProbeResult) -> Record:
+def make_record(result: ProbeResult, *, calibrations: Calibrations | None = None) -> Record:
     """Put the score record of a finished probe together, its prediction included.
 
     Args:
         result: What ``probe`` returned.
+        calibrations: From ``load_calibrations``; None for the packaged ones.
     """
-    prediction = _prediction_of(result)
+    prediction = _prediction_of(result, calibrations)
     flags = [*result.details.get("flags", ())]
     has_gain = prediction is not None and prediction.gain is not None
     if prediction is not None and has_gain:
@@ -64,11 +66,15 @@ def make_record(result: ProbeResult) -> Record:
     )
 
 
-def _prediction_of(result: ProbeResult) -> Prediction | None:
+def _prediction_of(result: ProbeResult, calibrations: Calibrations | None) -> Prediction | None:
     if result.lp_gain is None:
         return None
     return predict_gain(
-        result.architecture, lp_gain=result.lp_gain[DEFAULT_HEAD], protocol=result.protocol
+        result.architecture,
+        lp_gain=result.lp_gain[DEFAULT_HEAD],
+        protocol=result.protocol,
+        flags=tuple(result.details.get("flags", ())),
+        calibrations=calibrations,
     )
 
 

@@ -126,6 +126,21 @@ def _refuse_other_model(path: Path, record: Record) -> None:
         )
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves either the old or the new one; makes its folder.
+
+    Raises:
+        SettingsError: If it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, text.encode())
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: cannot be written ({error.strerror or error}); name another file"
+        ) from error
+
+
 def _replace(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".record-", suffix=".tmp")
     try:

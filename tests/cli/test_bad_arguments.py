@@ -27,7 +27,7 @@ Files = dict[str, Any]
             ("'--max-train'", "greater than or equal to 30"),
         ),
         (["probe", "me/child", "--device", "abacus"], ("'probe.device'", "cuda", "found 'abacus'")),
-        (["predict"], ("Missing option '--architecture'",)),
+        (["predict"], ("name the architecture (--architecture", "--from FILE.csv")),
         (
             ["predict", "-a", "roberta-bse", "--lp-accuracy", "70"],
             ("roberta-bse", "did you mean", "roberta-base"),
@@ -48,6 +48,11 @@ Files = dict[str, Any]
             ["predict", "-a", "roberta-base", "--lp-gain", "7", "--protocol", "lp-mnil"],
             ("lp-mnil", "lp-mnli"),
         ),
+        (
+            ["predict", "-a", "roberta-base", "--lp-accuracy", "70", "--quick-rte", "0.7"],
+            ("quick_rte 0.7 looks like a fraction", "give 70"),
+        ),
+        (["calibrate", "--out"], ("--out", "requires an argument")),
         (["doctor", "extra"], ("unexpected extra argument",)),
     ],
 )

@@ -17,7 +17,7 @@ import pytest
 from hubbot.cli import main
 
 PACKAGED = Path(str(resources.files("hubbot.gains"))) / "data" / "model_recycling_2023"
-RAW = Path("/work/shared/recycling")
+RAW = Path(__file__).parents[3] / "shared/recycling"
 
 
 @dataclass(frozen=True)

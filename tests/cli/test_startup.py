@@ -52,6 +52,9 @@ def command(*arguments: str) -> str:
         ("--version",),
         ("probe", "--help"),
         ("predict", "--architecture", "roberta-base", "--lp-accuracy", "72.5"),
+        ("predict", "-a", "roberta-base", "--lp-gain", "12", "--protocol", "lp-mnli"),
+        ("predict", "-a", "roberta-base", "--lp-accuracy", "72.5", "--quick-rte", "76"),
+        ("calibrate", "--dry-run"),
     ],
 )
 def test_a_command_that_measures_nothing_imports_nothing_heavy(

@@ -11,7 +11,7 @@ import pytest
 from hubbot.errors import SettingsError
 from hubbot.gains.importing import Imported, differing_files, import_model_recycling, write_tables
 
-RAW = Path("/work/shared/recycling")
+RAW = Path(__file__).parents[3] / "shared/recycling"
 PACKAGED = Path(str(resources.files("hubbot.gains"))) / "data" / "model_recycling_2023"
 FLAGS = "n_targets"
 """First of the columns that somebody added to the raw table."""

@@ -24,7 +24,7 @@ from hubbot.gains.published import (
 from hubbot.gains.score_table import ScoreTable, read_scores
 from hubbot.gains.table_checks import check_table
 
-RAW = Path("/work/shared/recycling/models_tested.csv")
+RAW = Path(__file__).parents[3] / "shared/recycling/models_tested.csv"
 ARCHITECTURES = ("roberta-base", "bert-base-uncased")
 SIZES = load_test_sizes()
 TARGETS = tuple(SIZES)

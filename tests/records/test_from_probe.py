@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from hubbot.errors import SettingsError
+from hubbot.gains.calibration import Scale
+from hubbot.gains.calibration_file import load_packaged
 from hubbot.gains.predict import predict_gain
+from hubbot.gains.published import load_published_models
 from hubbot.records.from_probe import make_record
 from hubbot.records.from_published import published_record
 from hubbot.schema import ProbeResult
@@ -38,9 +42,12 @@ def with_gain(**changes: Any) -> ProbeResult:
 
 def test_the_prediction_is_made_from_the_default_heads_gain_and_is_borrowed() -> None:
     record = make_record(RESULT)
-    expected = predict_gain("roberta-base", lp_gain=12.0, protocol="lp-mnli@4000")
+    expected = predict_gain(
+        "roberta-base", lp_gain=12.0, protocol="lp-mnli@4000", flags=("trained on MNLI",)
+    )
     assert expected.gain is not None
     assert record.predicted_gain == pytest.approx(expected.gain, abs=1e-4)
+    assert record.predicted_gain_interval == pytest.approx(expected.interval, abs=1e-4)
     assert record.prediction_head == "head"
     assert record.flags == ("trained on MNLI", "borrowed")
 
@@ -55,6 +62,27 @@ def test_an_architecture_without_calibration_gets_a_reason_and_no_flag_of_a_pred
     assert "no calibration for all-MiniLM-L6-v2" in record.prediction_note
     assert record.flags == ("trained on MNLI",)
     assert record.lineage == "nreimers/MiniLM-L6-H384-uncased"
+
+
+def test_the_flags_of_the_checkpoint_count_in_its_prediction() -> None:
+    flagged = make_record(RESULT).predicted_gain
+    plain = make_record(with_gain(details={"flags": []})).predicted_gain
+    assert flagged is not None
+    assert plain is not None
+    assert abs(flagged - plain) > 0.01
+
+
+def test_a_calibration_of_its_own_protocol_is_used_where_there_is_one() -> None:
+    packaged = load_packaged()
+    own = replace(
+        packaged["model-recycling-2023", "roberta-base", "site36"],
+        name="lp-mnli@4000",
+        scale=Scale(base_lp=50.0, base_lp_missing="", seed_sd=None),
+    )
+    key = (own.name, own.architecture, own.target_group)
+    record = make_record(RESULT, calibrations={**packaged, key: own})
+    assert record.calibration == "lp-mnli@4000"
+    assert record.flags == ("trained on MNLI",)
 
 
 def test_a_gain_far_outside_the_calibration_is_flagged() -> None:
@@ -87,3 +115,33 @@ def test_a_published_record_has_the_gain_over_the_published_base_model() -> None
     # 56.73 is the roberta-base probe of the published results (rounded there).
     assert record.lp_gain["head"] == pytest.approx(86.249 - 56.73, abs=0.01)
     assert record.source == "model-recycling-2023"
+
+
+def test_a_published_record_is_predicted_with_what_its_name_calls_for() -> None:
+    record = published_record("roberta-base", "ibm/ColD-Fusion-itr13-seed0", revision="0" * 40)
+    expected = predict_gain(
+        "roberta-base",
+        lp_accuracy=record.lp_accuracy["head"],
+        flags=("fused or multi-task",),
+    )
+    assert record.predicted_gain == expected.gain
+    assert record.flags[0] == "fused or multi-task"
+    assert len(record.measured) == 36
+    mean = sum(item.gain for item in record.measured.values()) / 36
+    assert mean == pytest.approx(2.4, abs=0.5)  # table of the paper: among the best
+
+
+def test_a_row_without_sound_scores_has_no_measured_gains() -> None:
+    row = next(
+        model
+        for model in load_published_models("roberta-base")
+        if "misaligned" in model.findings and model.lp_accuracy
+    )
+    record = published_record("roberta-base", row.model, revision="0" * 40)
+    assert record.measured == {}
+    assert "published row: misaligned" in record.flags
+
+
+def test_an_unknown_published_row_gets_the_nearest_names() -> None:
+    with pytest.raises(SettingsError, match="did you mean 'ibm/ColD-Fusion-itr13-seed0'"):
+        published_record("roberta-base", "ibm/ColD-Fusion-itr13-sed0", revision="0" * 40)

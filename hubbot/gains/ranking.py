@@ -1,0 +1,265 @@
+"""Which start is best: models in the order of their best estimates, in bands.
+
+What is known best of a model decides its estimate (``best_estimates``); the estimates decide the
+order. A measured model is not put before a better predicted one for having been measured: its
+measurement makes its estimate surer, and that shows in its interval and band.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubbot.gains.bands import cut_bands
+from hubbot.gains.best_estimates import KNOWLEDGE, Estimates, Knowledge, best_estimates
+from hubbot.gains.calibration_file import Calibrations
+from hubbot.gains.entries import Entries
+from hubbot.gains.flags import TRAINED_ON_MNLI
+from hubbot.gains.placing import seed_noise
+from hubbot.schema import Interval
+
+EXTRAPOLATED = "extrapolated"
+BORROWED = "borrowed"
+"""Flags that a ranking adds."""
+
+_UNSTABLE = 1.0
+"""Standard deviation of the base model's mean score, points, above which gains are in doubt."""
+
+INFLATED = f"{TRAINED_ON_MNLI}: LP inflated"
+"""How a ranking words the flag of a model that has seen the probe's labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedModel:
+    """One line of a ranking."""
+
+    rank: int | None
+    """1 for the best; equal estimates share a rank; None where there is no estimate."""
+    band: int | None
+    """1 for the best; models of one band cannot be told apart (``bands``). None for the base
+    model, whose gain is 0 for sure, and where there is no estimate."""
+    model: str
+    """Hub id."""
+    gain: float | None
+    """Best estimate of the average gain, points; the order is by it."""
+    interval: Interval | None
+    """Of ``gain``, points, at the ranking's level."""
+    probability_positive: float | None
+    """Probability of a gain above 0; None for the base model."""
+    measured_gain: float | None
+    """Average gain as it was measured, points."""
+    predicted_gain: float | None
+    """Gain predicted from LP and flags, without the model's own measurement, points."""
+    lp_accuracy: float | None
+    """LP accuracy, points."""
+    lp_gain: float | None
+    """LP(m, MNLI), points."""
+    knowledge: Knowledge
+    """What ``gain`` rests on."""
+    protocol: str
+    """Protocol of the probe."""
+    flags: tuple[str, ...]
+    """Words of warning."""
+    source: str
+    """Where the numbers come from."""
+    parameters: int | None
+    """Number of weights."""
+    licence: str
+    """As its card states it; empty where not known."""
+    language: str
+    """Language codes; empty where not known."""
+    also_known_as: tuple[str, ...]
+    """Other names of the same weights."""
+    note: str
+    """Why there is no estimate, or no prediction; empty where there is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ranking:
+    """All models of one architecture, best first, those without an estimate at the end."""
+
+    architecture: str
+    """Name in the catalog."""
+    level: float
+    """Nominal coverage of the intervals, and the probability with which a band holds its best."""
+    entries: Entries
+    """In the order of the ranking."""
+    estimates: Estimates
+    """In the order of ``entries`` as they came; ``order`` leads to them."""
+    order: NDArray[np.intp]
+    """int64 of shape (n,): row of ``estimates`` of each line."""
+    rank: NDArray[np.int64]
+    """int64 of shape (n_ranked,)."""
+    band: NDArray[np.int64]
+    """int64 of shape (n_ranked,); 0 for the base model."""
+
+    @property
+    def n_ranked(self) -> int:
+        """Models with an estimate."""
+        return len(self.rank)
+
+    @property
+    def base_line(self) -> int | None:
+        """Line of the base model, from 0; None where it is not among the entries."""
+        found = np.flatnonzero(self.entries.is_base)
+        return int(found[0]) if len(found) else None
+
+    def refused(self) -> Mapping[str, int]:
+        """Return why models have no estimate, and how many each reason concerns."""
+        rows = self.order[self.n_ranked :]
+        codes, counts = np.unique(self.estimates.reason[rows], return_counts=True)
+        return {
+            self.estimates.reasons[code]: int(count)
+            for code, count in zip(codes, counts, strict=True)
+        }
+
+    def reading(self) -> Iterator[str]:
+        """Yield sentences on how to read the ranking."""
+        n_models = int((~self.entries.is_base).sum())
+        if n_models == 0:
+            yield (
+                f"No model of {self.architecture} is known yet; probe some (`hubbot probe MODEL`) "
+                "or give a table of your own (--from FILE.csv)."
+            )
+        if n_models == 0 or not self.n_ranked:
+            return
+        n_banded = int((self.band > 0).sum())
+        n_first = int((self.band == 1).sum())
+        yield (
+            f"Band 1 is {_count(n_first)} of {n_banded}: with {100 * self.level:.0f} % "
+            "probability the truly best is among them; each next band is the same of what is "
+            "left. Inside a band the order is not to be relied on."
+        )
+        if self.base_line is not None:
+            yield self._about_base(self.base_line)
+        yield from self._about_luck()
+        seed_sd, _ = seed_noise(self.architecture)
+        if seed_sd > _UNSTABLE:
+            yield (
+                "The base model's own runs fail now and then (its mean score moves by "
+                f"{seed_sd:.1f} points between seeds), which lowers what gains are counted "
+                "from: any start that does not fail seems better than it."
+            )
+
+    def _about_base(self, line: int) -> str:
+        low = self.estimates.low[self.order[: self.n_ranked]]
+        sure = int((low > 0).sum())
+        return (
+            f"The base model itself, gain 0, stands at rank {self.rank[line]}; {_count(sure)} lie "
+            "above it with their whole interval, no other is surely worth leaving it for."
+        )
+
+    def _about_luck(self) -> Iterator[str]:
+        is_measured = self.estimates.knowledge == KNOWLEDGE.index("measured")
+        if not is_measured.any():
+            return
+        yield (
+            "Measured gains are single runs, and those at the top of a list are lucky ones: gain "
+            "is drawn to what LP predicts as far as seed noise explains the difference."
+            if np.isfinite(self.estimates.predicted[is_measured]).any()
+            else "Measured gains are single runs, and those at the top of a list are lucky ones; "
+            "with so few of them nothing can be taken off, so they are too high."
+        )
+
+    def lines(self, top: int | None = None) -> tuple[RankedModel, ...]:
+        """Return the first lines as values.
+
+        Args:
+            top: How many; None for all.
+        """
+        n = len(self.order) if top is None else min(top, len(self.order))
+        return tuple(self.line(at) for at in range(n))
+
+    def line(self, at: int) -> RankedModel:
+        """Return one line as a value.
+
+        Args:
+            at: From 0.
+        """
+        row, entries, found = int(self.order[at]), self.entries, self.estimates
+        is_ranked = at < self.n_ranked
+        gain = _rounded(found.gain[row])
+        parameters = entries.parameters[at]
+        return RankedModel(
+            rank=int(self.rank[at]) if is_ranked else None,
+            band=int(self.band[at]) or None if is_ranked else None,
+            model=entries.model[at],
+            gain=gain,
+            interval=None
+            if gain is None
+            else (round(float(found.low[row]), 4), round(float(found.high[row]), 4)),
+            probability_positive=_rounded(found.probability_positive[row]),
+            measured_gain=_rounded(entries.measured[at]),
+            predicted_gain=_rounded(found.predicted[row]),
+            lp_accuracy=_rounded(entries.lp_accuracy[at]),
+            lp_gain=_rounded(entries.lp_gain[at]),
+            knowledge=KNOWLEDGE[found.knowledge[row]],
+            protocol=entries.protocol[at],
+            flags=tuple(_flags(entries.flags[at], found, row)),
+            source=entries.source[at],
+            parameters=int(parameters) if np.isfinite(parameters) else None,
+            licence=entries.licence[at],
+            language=entries.language[at],
+            also_known_as=tuple(entries.also_known_as.get(entries.model[at], ())),
+            note=found.reasons[found.reason[row]],
+        )
+
+
+def rank_entries(
+    entries: Entries, architecture: str, calibrations: Calibrations, *, level: float = 0.9
+) -> Ranking:
+    """Put models in the order of their best estimates, in bands.
+
+    Args:
+        entries: Models of one architecture, each once.
+        architecture: Its name in the catalog.
+        calibrations: From ``load_calibrations``.
+        level: Nominal coverage of the intervals, and of each band holding its best model.
+
+    Returns:
+        The ranking. Models without an estimate follow, by LP accuracy; names decide between
+        equals only.
+
+    Raises:
+        SettingsError: If the level is too high for the number of models in a calibration.
+    """
+    found = best_estimates(entries, architecture, calibrations, level=level)
+    is_ranked = np.isfinite(found.gain)
+    # Equal keys are taken in the order of names; NaN is sorted to the end.
+    names = np.argsort(np.argsort(entries.model.astype(str), kind="stable"))
+    order = np.lexsort((names, -entries.lp_accuracy, -found.gain))
+    ranked = order[: int(is_ranked.sum())]
+    gain = found.gain[ranked]
+    band = np.zeros(len(ranked), dtype=np.int64)
+    banded = np.flatnonzero(~entries.is_base[ranked])
+    rows = ranked[banded]
+    band[banded] = cut_bands(
+        found.gain[rows], found.true_low[rows], found.true_high[rows], level=level
+    )
+    return Ranking(
+        architecture=architecture,
+        level=level,
+        entries=entries.take(order),
+        estimates=found,
+        order=order,
+        rank=np.searchsorted(-gain, -gain, side="left") + 1,
+        band=band,
+    )
+
+
+def _count(n: int) -> str:
+    return "1 model" if n == 1 else f"{n} models"
+
+
+def _flags(flags: tuple[str, ...], found: Estimates, row: int) -> Iterator[str]:
+    for flag in flags:
+        yield INFLATED if flag == TRAINED_ON_MNLI else flag
+    if found.is_extrapolated[row] and EXTRAPOLATED not in flags:
+        yield EXTRAPOLATED
+    if found.is_borrowed[row] and BORROWED not in flags:
+        yield BORROWED
+
+
+def _rounded(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
