@@ -4,11 +4,12 @@ import math
 
 from hubbot.gains.calibration import PAPER, Calibration, context
 from hubbot.gains.flags import flag_table
+from hubbot.gains.smoother import noticed_flags
 from hubbot.schema import Interval, Prediction
 
 _ABOUT_FLAGS = (
-    "Extrapolated: the calibration has not seen a model with {flags} at such an LP; the interval "
-    "holds the gains expected with and without regard to flags."
+    "Extrapolated: at such an LP the calibration has seen no model {flags}; the interval holds the "
+    "gains expected with and without regard to that."
 )
 
 
@@ -39,7 +40,10 @@ def explain(
         is_borrowed: Whether LP was measured under another protocol.
         lacks_flags: Whether models with such flags have not been seen at such an LP.
     """
-    used = tuple(flag for flag in flags or () if flag_table([(flag,)]).any())
+    noticed = noticed_flags(calibration.rows)
+    used = tuple(
+        flag for flag in flags or () if noticed.size and flag_table([(flag,)])[0, noticed].any()
+    )
     measured = tuple(
         target
         for target, value in zip(calibration.quick_targets, quick, strict=bool(quick))
@@ -51,7 +55,7 @@ def explain(
         form = calibration.choices[name].form.name
     outside = [*_outside_lp(calibration, lp), *_outside_quick(calibration, quick)]
     if lacks_flags:
-        outside.append(_ABOUT_FLAGS.format(flags=", ".join(used) or "no flags"))
+        outside.append(_ABOUT_FLAGS.format(flags=_flagged(used)))
     sentences = [
         _about_noise(calibration, gain),
         *outside,
@@ -107,6 +111,12 @@ def refuse(
         is_extrapolated=False,
         note=f"No gain is predicted: {reason}.",
     )
+
+
+def _flagged(flags: tuple[str, ...]) -> str:
+    if not flags:
+        return "whose name says nothing of NLI data, fusion or a special domain"
+    return "that is " + " and ".join(flags)
 
 
 def _about_noise(calibration: Calibration, gain: float) -> str:

@@ -24,6 +24,9 @@ Block = Literal["lp", "lp_bent", "flags", "quick", "quick_bent"]
 """Columns of a form: LP; LP with kinks at its quartiles; flags; quick gains; with kinks too."""
 
 _KINKS = {"lp_bent": (0.25, 0.5, 0.75), "quick_bent": (0.25, 0.5)}
+MIN_FLAGGED = 5
+"""Models that must carry a flag before a form takes notice of it."""
+
 _CONSTANT = 100.0
 """Weight of the constant: large, so that the mean is hardly shrunk."""
 
@@ -111,6 +114,14 @@ FORMS: tuple[Form, ...] = (
     ),
 )
 """Every form a calibration may choose, simplest first."""
+
+
+def noticed_flags(rows: Rows) -> NDArray[np.bool_]:
+    """Return bool of shape (n_flags,): whether enough models carry the flag to learn from it."""
+    if rows.flags is None:
+        return np.zeros(0, dtype=np.bool_)
+    enough: NDArray[np.bool_] = rows.flags.sum(axis=0) >= MIN_FLAGGED
+    return enough
 
 
 def forms_for(rows: Rows) -> tuple[Form, ...]:
@@ -312,6 +323,10 @@ def _columns(blocks: tuple[Block, ...], rows: Rows) -> _Columns:
     scale = raw.std(axis=0)
     # A column that is the same for all carries nothing, and its scale would be rounding error.
     scale[scale < 1e-9 * (1 + np.abs(raw).max(axis=0, initial=0.0))] = np.inf
+    if "flags" in blocks and rows.flags is not None:
+        # What one or two models have in common besides a flag would be taken for the flag.
+        start = _raw(blocks[: blocks.index("flags")], kinks, rows).shape[1]
+        scale[start + np.flatnonzero(~noticed_flags(rows))] = np.inf
     return _Columns(blocks=blocks, kinks=kinks, mean=raw.mean(axis=0), scale=scale)
 
 

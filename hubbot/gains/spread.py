@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubbot.errors import SettingsError
-from hubbot.gains.smoother import Form, Rows, Smoother, Tuning, fit
+from hubbot.gains.smoother import Form, Rows, Smoother, Tuning, fit, noticed_flags
 
 Array = NDArray[np.float64]
 
@@ -115,6 +115,8 @@ class Predictor:
     """Least and greatest logarithm of a size that is believed."""
     reach: Reach
     """How far the smoother is followed."""
+    seen: tuple[float, float]
+    """Least and greatest gain of a fitted model, points."""
     plain: "Predictor | None" = None
     """The predictor that knows no flags; None where this one does not use them."""
 
@@ -132,10 +134,12 @@ class Predictor:
             return np.zeros(len(rows), dtype=np.bool_)
         margin = _MARGIN * np.ptp(fitted.lp)
         lacking = np.ones(len(rows), dtype=np.bool_)
-        for pattern in np.unique(rows.flags, axis=0):
-            alike = fitted.lp[(fitted.flags == pattern).all(axis=1)]
+        noticed = noticed_flags(fitted)
+        known, asked_flags = fitted.flags[:, noticed], rows.flags[:, noticed]
+        for pattern in np.unique(asked_flags, axis=0):
+            alike = fitted.lp[(known == pattern).all(axis=1)]
             if len(alike):
-                asked = (rows.flags == pattern).all(axis=1)
+                asked = (asked_flags == pattern).all(axis=1)
                 is_near = (alike.min() - margin <= rows.lp) & (rows.lp <= alike.max() + margin)
                 lacking[asked & is_near] = False
         return lacking
@@ -164,6 +168,7 @@ class Predictor:
     def _spread(self, rows: Rows, *, lp_sd: float) -> Spread:
         held, added, beyond = self.reach.hold(rows)
         gain, one, account = self.smoother.predict_without(held)
+        added = self._limited(gain, added)
         gain, one = gain + added, one + added[:, None]
         if self.scale is None:
             size = np.ones(len(rows))
@@ -184,8 +189,14 @@ class Predictor:
 
     def _expected(self, rows: Rows) -> Array:
         held, added, _ = self.reach.hold(rows)
-        expected: Array = self.smoother.predict(held) + added
-        return expected
+        inside = self.smoother.predict(held)
+        return inside + self._limited(inside, added)
+
+    def _limited(self, gain: Array, added: Array) -> Array:
+        """Return what may be added without leaving the gains that models were seen to have."""
+        low, high = self.seen
+        within: Array = np.clip(gain + added, np.minimum(gain, low), np.maximum(gain, high)) - gain
+        return np.where(added == 0, 0.0, within)
 
 
 def make_predictor(
@@ -202,7 +213,7 @@ def make_predictor(
     """
     plain = plain if "flags" in form.needs else None
     smoother = fit(form, tuning, rows, gain)
-    reach = _reach_of(rows, gain)
+    reach, seen = _reach_of(rows, gain), (float(gain.min()), float(gain.max()))
     residuals = np.abs(smoother.left_out)
     if len(rows) < MIN_FOR_SCALE or not np.any(residuals > 0):
         ones = np.ones(len(rows))
@@ -213,6 +224,7 @@ def make_predictor(
             fitted_scale=ones,
             bounds=(0.0, 0.0),
             reach=reach,
+            seen=seen,
             plain=plain,
         )
     # The floor keeps a model that was met exactly from counting as one without any error.
@@ -227,6 +239,7 @@ def make_predictor(
         fitted_scale=np.exp(np.clip(left_out, low, high)),
         bounds=(low, high),
         reach=reach,
+        seen=seen,
         plain=plain,
     )
 
