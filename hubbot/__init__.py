@@ -8,15 +8,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubbot.numbers import calibrate, predict, predict_table
+    from hubbot.numbers import analyse, calibrate, check, predict, predict_table, rank
     from hubbot.pipeline import annotate, probe, show
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "annotate", "calibrate", "predict", "predict_table", "probe", "show"]
+__all__ = [
+    "__version__",
+    "analyse",
+    "annotate",
+    "calibrate",
+    "check",
+    "predict",
+    "predict_table",
+    "probe",
+    "rank",
+    "show",
+]
 
 _MODULE_OF = {
     **dict.fromkeys(("annotate", "probe", "show"), "hubbot.pipeline"),
-    **dict.fromkeys(("calibrate", "predict", "predict_table"), "hubbot.numbers"),
+    **dict.fromkeys(
+        ("analyse", "calibrate", "check", "predict", "predict_table", "rank"), "hubbot.numbers"
+    ),
 }
 
 

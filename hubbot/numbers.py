@@ -18,8 +18,11 @@ from hubbot.settings import Settings, load_settings
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
+    from hubbot.gains.analysis.report import Analysis
     from hubbot.gains.batch import Answer
+    from hubbot.gains.findings import Report
     from hubbot.gains.pictures.draw import Marked
+    from hubbot.gains.ranking import Ranking
 
 
 def predict(
@@ -168,3 +171,60 @@ def find_calibration(
         f"there is no calibration for {entry.name} under {protocol}: fewer than {MIN_MODELS} "
         f"models have a measured gain; there is one for {', '.join(others) or 'no architecture'}"
     )
+
+
+def rank(architecture: str, *, settings: Settings | None = None) -> "Ranking":
+    """Rank every model known of an architecture by the gain to expect from starting there.
+
+    Args:
+        architecture: Name in the catalog, Hub id or older alias.
+        settings: Read from flags, environment and file where None.
+
+    Returns:
+        The ranking; ``lines(top)`` are its models, best first.
+
+    Raises:
+        SettingsError: If the architecture is unknown.
+    """
+    from hubbot.records.ranked import rank_models
+
+    settings = settings or load_settings()
+    return rank_models(
+        architecture,
+        records_dir=settings.records_dir,
+        calibrations=load_calibrations(settings.calibrations_file),
+    )[0]
+
+
+def check(path: Path) -> "Report":
+    """Look for what does not add up in a CSV table of scores.
+
+    Args:
+        path: A row per model, a column per target; points, or the published layout.
+
+    Returns:
+        Findings, counts, and the rules that could not run.
+
+    Raises:
+        SettingsError: If the file is no such table.
+    """
+    from hubbot.gains.published import load_known_levels, load_test_sizes
+    from hubbot.gains.score_table import read_scores
+    from hubbot.gains.table_checks import check_table
+
+    return check_table(read_scores(path, load_test_sizes()), load_known_levels())
+
+
+def analyse(path: Path) -> "Analysis":
+    """Compute the papers' statistics on a CSV matrix of gains.
+
+    Args:
+        path: A row per source, a column per target, points; ``analyse_file`` in
+            ``hubbot.gains.analysis.run`` has all options.
+
+    Raises:
+        SettingsError: If the extra ``analysis`` is missing or the file is no such matrix.
+    """
+    from hubbot.gains.analysis.run import analyse_file
+
+    return analyse_file(path)
