@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from hubbot.catalog.tables import read_table, unknown_name
+from hubbot.errors import SettingsError
 from hubbot.schema import Architecture
 
 _HUB_ADDRESSES = ("https://huggingface.co/", "http://huggingface.co/", "https://hf.co/", "hf.co/")
@@ -18,7 +19,8 @@ def get_architecture(name: str) -> Architecture:
     """Return one architecture by name, Hub id or older alias, in any case.
 
     Args:
-        name: Such as ``roberta-base`` or ``FacebookAI/roberta-base``.
+        name: Such as ``roberta-base`` or ``FacebookAI/roberta-base``; the owner may be left out
+            where only one architecture is called so.
 
     Raises:
         SettingsError: If there is none; the message has the nearest names.
@@ -27,8 +29,10 @@ def get_architecture(name: str) -> Architecture:
         >>> get_architecture("FacebookAI/roberta-base").name
         'roberta-base'
     """
-    found = find_architecture(name)
+    found = find_architecture(name) or _by_bare_name().get(normalise_id(name))
     if found is None:
+        if not name.strip():
+            raise SettingsError("the architecture is empty; expected one such as roberta-base")
         raise unknown_name("architecture", name, _by_any_name_as_written())
     return found
 
@@ -93,6 +97,19 @@ def _by_any_name_as_written() -> dict[str, Architecture]:
 @cache
 def _by_any_name() -> dict[str, Architecture]:
     return {normalise_id(name): item for name, item in _by_any_name_as_written().items()}
+
+
+@cache
+def _by_bare_name() -> dict[str, Architecture]:
+    """Return architectures by the last part of their names, where only one is called so.
+
+    For what people type, never for what a card declares: there an id without an owner is another
+    repository.
+    """
+    found: dict[str, list[Architecture]] = {}
+    for item in _by_name().values():
+        found.setdefault(normalise_id(item.name.rpartition("/")[2]), []).append(item)
+    return {name: items[0] for name, items in found.items() if len(items) == 1}
 
 
 def _entry(name: str, table: dict[str, Any]) -> Architecture:

@@ -235,6 +235,8 @@ def _print_regression(analysis: "Analysis") -> None:
 
 
 def _print_losses(analysis: "Analysis") -> None:
+    from hubbot.gains.analysis.report import BY_MEAN, BY_MEAN_OF_OTHERS
+
     print_table(
         "Lost gain with the n best-ranked sources, points",
         ("ranked by", "n", "mean", "max", "targets that lose over 1", "chosen"),
@@ -250,6 +252,11 @@ def _print_losses(analysis: "Analysis") -> None:
             for name, losses in analysis.selection_loss.items()
             for n, loss in losses.items()
         ],
+    )
+    print_text(
+        f"'{BY_MEAN}', or by a column made from these gains, is judged by the gains that made it: "
+        f"it beats a random choice even on noise. By '{BY_MEAN_OF_OTHERS}' every target has a list "
+        "of its own, made without it."
     )
 
 
@@ -279,6 +286,13 @@ def _print_correlations(analysis: "Analysis") -> None:
         ("source", "Pearson (p)", "Spearman (p)", "n"),
         [(name, *_correlation(row.with_max_of_others)) for name, row in rows[:_ROWS_SHOWN]],
     )
+    tested = analysis.correlation.n_rows_tested
+    if tested > 1:
+        print_text(
+            f"Strongest first, each p for its source alone: of {tested} sources tested, "
+            f"{0.05 * tested:.1f} are expected to have p below 0.05 by chance; all {tested} taken "
+            f"together, p below {0.05 / tested:.2g} is significant (Bonferroni)."
+        )
 
 
 def _correlation(found: "Correlation") -> tuple[str, str, str]:

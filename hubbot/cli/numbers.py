@@ -105,6 +105,11 @@ def predict_command(
             "name the architecture (--architecture roberta-base), or give a table (--from FILE.csv)"
         )
     if plot is not None and lp_accuracy is None and lp_gain is None:
+        if as_json or model is not None or given:
+            raise SettingsError(
+                "--plot without --lp-accuracy or --lp-gain draws the calibration alone; leave out "
+                "--json, --model and --quick-*, or give the LP"
+            )
         _plot(architecture, plot)
         return
     from hubbot.numbers import predict
@@ -163,7 +168,7 @@ def _predict_table(path: Path) -> None:
         n_wrong += bool(answer.error)
         print_json_line(answer.plain())
         if answer.error:
-            note(f"{path}, line {answer.line}: {answer.error}")
+            note(f"hubbot: {path}, line {answer.line}: {answer.error}")
     if n_wrong:
         note(f"hubbot: {n_wrong} row(s) are wrong and have no gain; see above")
         raise typer.Exit(1)
@@ -253,21 +258,28 @@ def _print_refused(items: list[CalibrationSummary]) -> None:
             f"{item.reason}."
         )
     print_text(
-        "RMSE: root mean squared error of each model's gain predicted from the others, points; "
-        "beside it that of a straight line, and of the mean gain."
+        "RMSE: root mean squared error, points, half from leaving out one model, half from leaving "
+        "out all models of an account; beside it that of a straight line, and of the mean gain. It "
+        "is the least over what was tried: benchmarks/calibration.py shows what new models show."
     )
+
+
+def _chance(probability: float | None) -> str:
+    if probability is None:
+        return "-"
+    return "over 0.99" if probability > 0.99 else f"{max(probability, 0.01):.2f}"
 
 
 def _print(prediction: Prediction) -> None:
     if prediction.gain is None:
-        print_text(f"No predicted gain for {prediction.architecture}: {prediction.note}")
+        print_text(f"{prediction.architecture}: {prediction.note}")
         return
     level = f"{100 * prediction.level:.0f} % interval"
     pairs = [
         ("architecture", prediction.architecture),
         ("predicted gain", f"{points(prediction.gain, signed=True)} points"),
         (level, points(prediction.gain, prediction.interval, signed=True).split(" ", 1)[1]),
-        ("probability that it is positive", f"{prediction.probability_positive:.2f}"),
+        ("probability that it is positive", _chance(prediction.probability_positive)),
         (
             "calibration",
             f"{prediction.calibration}, {prediction.n} models, form: {prediction.form}",

@@ -31,8 +31,15 @@ def rank_command(
         str, typer.Argument(metavar="ARCHITECTURE", help="Such as roberta-base.")
     ],
     top: Annotated[
-        int, typer.Option("--top", metavar="N", min=0, help="Lines to print; 0 for all.")
-    ] = _DEFAULT_TOP,
+        int | None,
+        typer.Option(
+            "--top",
+            metavar="N",
+            min=0,
+            help=f"Lines to print, {_DEFAULT_TOP} unless told; 0 for all. With --loss: how many "
+            "models are fine-tuned.",
+        ),
+    ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Print every line.")] = False,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -67,7 +74,8 @@ def rank_command(
     loss: Annotated[
         bool,
         typer.Option(
-            "--loss", help="Instead: what is lost by fine-tuning only the first 1, 3, 5 or 10."
+            "--loss",
+            help="Instead: what is lost by fine-tuning only the first 1, 3, 5 or 10 (or --top N).",
         ),
     ] = False,
 ) -> None:
@@ -84,7 +92,9 @@ def rank_command(
             raise SettingsError(
                 "--loss is computed over all published gains; leave out the filters and --from"
             )
-        _losses(architecture, as_json=as_json, as_csv=as_csv)
+        if show_all or top == 0:
+            raise SettingsError("--loss of all models is 0; give --top N, or neither")
+        _losses(architecture, top, as_json=as_json, as_csv=as_csv)
         return
     _keep_to_one_thread()
     from hubbot.gains.calibration_file import load_calibrations
@@ -105,11 +115,11 @@ def rank_command(
     )
     for notice in notices:
         note(notice)
-    shown = ranking.lines(None if show_all or top == 0 else top)
+    shown = ranking.lines(None if show_all or top == 0 else top or _DEFAULT_TOP)
     if as_json:
         print_json(shown)
     elif as_csv:
-        _print_csv(shown)
+        _print_csv(ranking.architecture, shown)
     else:
         _print(ranking, shown)
 
@@ -179,15 +189,17 @@ def _names(line: "RankedModel") -> tuple[str, ...]:
     return (f"also {', '.join(line.also_known_as)}",) if line.also_known_as else ()
 
 
-def _print_csv(lines: "Sequence[RankedModel]") -> None:
+def _print_csv(architecture: str, lines: "Sequence[RankedModel]") -> None:
     from hubbot.gains.ranking import RankedModel
 
     names = [field.name for field in dataclasses.fields(RankedModel)]
     place = names.index("interval")
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*names[:place], "interval_low", "interval_high", *names[place + 1 :]])
+    # With the architecture in it, other commands take the table as it is.
+    header = [*names[:place], "interval_low", "interval_high", *names[place + 1 :]]
+    writer.writerow(["architecture", *header])
     for line in lines:
-        cells: list[object] = []
+        cells: list[object] = [architecture]
         for name in names:
             value = getattr(line, name)
             if name == "interval":
@@ -200,12 +212,12 @@ def _print_csv(lines: "Sequence[RankedModel]") -> None:
         writer.writerow(cells)
 
 
-def _losses(architecture: str, *, as_json: bool, as_csv: bool) -> None:
+def _losses(architecture: str, top: int | None, *, as_json: bool, as_csv: bool) -> None:
     from hubbot.catalog.architectures import get_architecture
-    from hubbot.gains.expected_loss import ExpectedLoss, published_losses
+    from hubbot.gains.expected_loss import TOPS, ExpectedLoss, published_losses
 
     name = get_architecture(architecture).name
-    report = published_losses(name)
+    report = published_losses(name, tops=TOPS if top is None else (top,))
     if report is None:
         raise SettingsError(
             f"no published model of {name} has measured gains on the 36 targets, so no loss can be "

@@ -22,7 +22,7 @@ _CHUNK = 4096
 _TEXT = ("architecture", "protocol", "model")
 _LP = ("lp_accuracy", "lp_gain")
 _QUICK = tuple(f"quick_{target}" for target in QUICK)
-_LEAST_TO_TELL = 1
+_LEAST_GAINS = 10
 _KEYS = tuple(item.name for item in fields(Prediction))
 
 
@@ -90,7 +90,10 @@ def predict_table(
 def _read(path: Path) -> Table:
     header = read_header(path)
     if "architecture" not in header:
-        raise SettingsError(f"{path}: {unknown_name('column', 'architecture', header)}")
+        raise SettingsError(
+            f"{path}: there is no column 'architecture'; line 1 should name the columns, it has "
+            f"{', '.join(header[:8])}"
+        )
     numbers = [name for name in (*_LP, *_QUICK) if name in header]
     if not any(name in numbers for name in _LP):
         raise SettingsError(
@@ -107,11 +110,16 @@ def _read(path: Path) -> Table:
 
 
 def _refuse_fractions(path: Path, name: str, numbers: Mapping[str, np.ndarray]) -> None:
-    # An LP gain below one point is common; only scores can be told from fractions.
-    if name != "lp_gain" and looks_like_fractions(numbers[name], least=_LEAST_TO_TELL):
+    if name == "lp_gain":
+        # A single LP gain below one point is common; a table of nothing else is not.
+        values = np.abs(numbers[name])
+        is_fraction = looks_like_fractions(values, least=_LEAST_GAINS)
+    else:
+        is_fraction = looks_like_fractions(numbers[name])
+    if is_fraction:
         raise SettingsError(
-            f"{path}: column {name} holds fractions (all within 0 to 1); hubbot works in points, "
-            "so multiply the column by 100"
+            f"{path}: column {name} holds fractions (all within 1 of 0); hubbot works in "
+            "points, so multiply the column by 100"
         )
 
 

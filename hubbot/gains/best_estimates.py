@@ -11,9 +11,10 @@ All estimates are of the same thing: the average gain over the site's 36 targets
 Comparisons between models are between true gains, so that the noise of a single run is taken out of
 the widths of predicted ones too (``true_low``, ``true_high``).
 
-Where LP lies outside the range that the calibration has seen, the prediction at the nearest LP it
-has seen is taken, and no estimate above what it predicts for any of its own models: extrapolated
-numbers would otherwise lead a ranking with gains that nobody has met. The interval stays wide.
+Where LP, the quick gains, or flags at such an LP lie beyond what the calibration has seen, the
+estimate is what ``predict`` says there, with its wide interval, and it is marked; beyond by more
+than a tenth of the range, or where NLI data inflate LP by nobody knows how much, it is far. A
+measured model is not drawn to a far prediction, but to what the others reach.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbot.gains.calibration import Calibration, predictor_of
+from hubbot.gains.calibration import Calibration, has_unlearned_nli, lacks_flags, predictor_of
 from hubbot.gains.calibration_file import Calibrations
 from hubbot.gains.entries import Entries
 from hubbot.gains.flags import flag_table
@@ -32,6 +33,7 @@ from hubbot.gains.groups import AFTER_QUICK, GROUPS
 from hubbot.gains.placing import GROUP, Placing, seed_noise
 from hubbot.gains.predict import Columns, predict_columns
 from hubbot.gains.smoother import Array, Rows
+from hubbot.gains.spread import MARGIN
 from hubbot.gains.trust import (
     Settled,
     Trust,
@@ -74,7 +76,9 @@ class Estimates:
     knowledge: NDArray[np.int64]
     """int64 of shape (n,): position in ``KNOWLEDGE``."""
     is_extrapolated: NDArray[np.bool_]
-    """Whether LP lies outside the range that the calibration has seen."""
+    """Whether the gain rests on LP, quick gains or flags beyond what the calibration has seen."""
+    is_far: NDArray[np.bool_]
+    """Whether it does so by more than a tenth of the range seen, or on an inflated LP."""
     is_borrowed: NDArray[np.bool_]
     """Whether the calibration is of another probe."""
     reason: NDArray[np.int64]
@@ -107,6 +111,7 @@ def best_estimates(
     found.positive[base] = found.predicted[base] = np.nan
     found.knowledge[base] = _BASE
     found.reason[base] = 0
+    found.is_extrapolated[base] = found.is_far[base] = False
     return found.done()
 
 
@@ -117,7 +122,7 @@ class _Draft:
         self.gain, self.positive, self.predicted = np.full((3, n), np.nan)
         self.low, self.high, self.true_low, self.true_high = np.full((4, n), np.nan)
         self.knowledge = np.full(n, _NONE, dtype=np.int64)
-        self.is_extrapolated, self.is_borrowed = np.zeros((2, n), dtype=bool)
+        self.is_extrapolated, self.is_far, self.is_borrowed = np.zeros((3, n), dtype=bool)
         self.reason = np.zeros(n, dtype=np.int64)
         self.reasons = [""]
 
@@ -145,6 +150,7 @@ class _Draft:
             predicted=self.predicted,
             knowledge=self.knowledge,
             is_extrapolated=self.is_extrapolated,
+            is_far=self.is_far,
             is_borrowed=self.is_borrowed,
             reason=self.reason,
             reasons=tuple(self.reasons),
@@ -163,6 +169,8 @@ class _Part:
     """LP on the calibration's scale, points; NaN where there is none."""
     flags: Array
     """From ``flag_table``."""
+    is_far: NDArray[np.bool_]
+    """Whether LP is far from what the calibration has seen; filled in by ``_fill_lp``."""
 
 
 def _fill(
@@ -172,7 +180,13 @@ def _fill(
     lp, reasons = source.lp_on_scale(own)
     for is_so, reason in reasons:
         draft.explain(rows[is_so], reason)
-    part = _Part(entries=own, rows=rows, lp=lp, flags=flag_table(list(own.flags)))
+    part = _Part(
+        entries=own,
+        rows=rows,
+        lp=lp,
+        flags=flag_table(list(own.flags)),
+        is_far=np.zeros(len(rows), dtype=bool),
+    )
     if source.trust is not None and source.calibration is not None:
         _fill_lp(draft, part, source, source.calibration, source.trust, level)
         if source.after_quick is not None:
@@ -182,6 +196,7 @@ def _fill(
         found = settle(measured, expected, noise_sd, trust, level=level)
         columns = _columns(found.gain, found.low, found.high, level)
         draft.put(rows[some], columns, found, _MEASURED)
+        draft.is_extrapolated[rows[some]] = draft.is_far[rows[some]] = False
 
 
 def _fill_lp(
@@ -195,48 +210,51 @@ def _fill_lp(
     some = np.flatnonzero(np.isfinite(part.lp))
     rows, lp, flags = part.rows[some], part.lp[some], part.flags[some]
     lp_sd = calibration.scale.run_spread if source.is_borrowed else 0.0
-    columns = _predict(calibration, lp, flags, level, lp_sd)
+    if not len(some):
+        return
+    columns, is_extrapolated, is_far = _predict(calibration, lp, flags, level, lp_sd)
     draft.put(rows, columns, _without_noise(columns, trust, level), _LP)
     draft.predicted[rows] = columns.gain
     draft.is_borrowed[rows] = source.is_borrowed
-    seen = np.clip(lp, *calibration.lp_range)
-    beyond = np.flatnonzero(lp != seen)
-    at_edge = _predict(calibration, seen[beyond], flags[beyond], level, lp_sd)
-    held = _held(at_edge, calibration)
-    draft.put(rows[beyond], held, _without_noise(held, trust, level), _LP)
-    draft.is_extrapolated[rows[beyond]] = True
+    draft.is_extrapolated[rows] = is_extrapolated
+    part.is_far[some] = draft.is_far[rows] = is_far
 
 
 def _predict(
     calibration: Calibration, lp: Array, flags: Array, level: float, lp_sd: float
-) -> Columns:
-    """Predict every distinct pair of LP and flags once."""
-    if not len(lp):
-        return Columns(gain=lp, low=lp, high=lp, probability_positive=lp)
+) -> tuple[Columns, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Predict every distinct pair of LP and flags once, and tell how far it is from those seen."""
     if len(np.unique(lp)) > _MOST_LPS:
         lp = np.round(lp, 2)  # moves a prediction by less than is printed
     distinct, place = np.unique(np.column_stack([lp, flags]), axis=0, return_inverse=True)
     rows = Rows(lp=distinct[:, 0], flags=distinct[:, 1:])
     found = predict_columns(calibration, rows, level=level, lp_sd=lp_sd)
     at = place.ravel()
-    return Columns(
+    columns = Columns(
         gain=found.gain[at],
         low=found.low[at],
         high=found.high[at],
         probability_positive=found.probability_positive[at],
     )
+    is_extrapolated, is_far = _far(calibration, rows)
+    return columns, is_extrapolated[at], is_far[at]
 
 
-def _held(columns: Columns, calibration: Calibration) -> Columns:
-    """Return predictions none of which is above what the calibration's own models were given."""
-    left_out = predictor_of(calibration, has_flags=True).smoother.left_out
-    gain = np.minimum(columns.gain, (calibration.gain - left_out).max())
-    return Columns(
-        gain=gain,
-        low=np.minimum(columns.low, gain),
-        high=columns.high,
-        probability_positive=columns.probability_positive,
-    )
+def _far(calibration: Calibration, asked: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which rows are extrapolated, and which of them far."""
+    outside = _outside(_known_columns(asked), _known_columns(calibration.rows))
+    is_inflated = has_unlearned_nli(calibration, asked)
+    is_far = is_inflated | (outside > MARGIN)
+    return is_far | (outside > 0) | lacks_flags(calibration, asked), is_far
+
+
+def _outside(asked: Array, seen: Array) -> Array:
+    """Return how far rows lie outside the range of their columns, at most, as a share of it."""
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    distance = np.maximum(np.maximum(low - asked, asked - high), 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(distance > 0, distance / (high - low), 0.0)
+    return np.asarray(share.max(axis=1))
 
 
 def _without_noise(columns: Columns, trust: Trust, level: float) -> Settled:
@@ -258,6 +276,13 @@ def _fill_quick(
     gain, low, high = ((n * side + own.quick[some].sum(axis=1)) / n_all for side in sides)
     columns = _columns(gain, low, high, level)
     draft.put(part.rows[some], columns, _without_noise(columns, trust, level), _QUICK)
+    is_extrapolated, is_far = _far(calibration, asked)
+    draft.is_extrapolated[part.rows[some]] = is_extrapolated
+    draft.is_far[part.rows[some]] = is_far
+
+
+def _known_columns(rows: Rows) -> Array:
+    return rows.lp[:, None] if rows.quick is None else np.column_stack([rows.lp, rows.quick])
 
 
 def _trusted(
@@ -271,13 +296,13 @@ def _trusted(
         some = np.flatnonzero(is_measured)
         yield believe(seed_sd, n_seeds), some, part.entries.measured[some]
         return
-    has_lp = np.isfinite(part.lp)
-    some = np.flatnonzero(is_measured & has_lp)
+    is_expected = np.isfinite(part.lp) & ~part.is_far
+    some = np.flatnonzero(is_measured & is_expected)
     _leave_own_out(draft, part, some, calibration)
     yield trust, some, draft.predicted[part.rows[some]]
-    # Without LP all that is expected of a model is what the others reach.
+    # Without LP, or far from all others, all that is expected of a model is what the others reach.
     centre = float(np.median(calibration.gain))
-    some = np.flatnonzero(is_measured & ~has_lp)
+    some = np.flatnonzero(is_measured & ~is_expected)
     trust = measure_trust(calibration.gain - centre, seed_sd=seed_sd, n_seeds=n_seeds)
     yield trust, some, np.full(len(some), centre)
 

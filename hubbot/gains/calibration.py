@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbot.gains.smoother import Array, Form, Rows, Tuning
+from hubbot.gains.flags import COLUMNS
+from hubbot.gains.smoother import Array, Form, Rows, Tuning, noticed_flags
 from hubbot.gains.spread import Predictor, Spread, make_predictor
 
 MIN_MODELS = 20
@@ -38,7 +39,8 @@ class Choice:
     tuning: Tuning
     """With which numbers."""
     tried: Mapping[str, float]
-    """Root mean squared left-out residual of every form tried, points."""
+    """For every form tried the root of ``smoother.tune``'s error at its best numbers, points: the
+    least that was found, so a little below what new models will show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,25 @@ def lacks_flags(calibration: Calibration, rows: Rows) -> NDArray[np.bool_]:
         return np.zeros(len(rows), dtype=np.bool_)
     predictor, asked = _asked(calibration, rows)
     return predictor.lacks(asked)
+
+
+def has_unlearned_nli(calibration: Calibration, rows: Rows) -> NDArray[np.bool_]:
+    """Return whether models have an LP inflated by NLI data, and too few such models were seen.
+
+    Args:
+        calibration: Models with known gain.
+        rows: As for ``spread_at``.
+
+    Returns:
+        bool of shape (m,).
+    """
+    column = COLUMNS.index("nli")
+    noticed = noticed_flags(calibration.rows)
+    is_learned = bool(noticed.size) and bool(noticed[column])
+    if rows.flags is None or calibration.line is not None or is_learned:
+        return np.zeros(len(rows), dtype=np.bool_)
+    flagged: NDArray[np.bool_] = rows.flags[:, column] > 0
+    return flagged
 
 
 def _asked(calibration: Calibration, rows: Rows) -> tuple[Predictor, Rows]:

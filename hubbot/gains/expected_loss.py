@@ -3,8 +3,9 @@
 On one target the loss of some models is the best gain of all models minus the best of theirs
 (seed 000, section 4.2). Two things make such a number too good or too bad, and both are met here:
 
-* A model's own gains must not have helped to place it. Predictions are cross-validated, and the
-  order by measured average leaves the target out that the loss is counted on.
+* A model's own gains must not have helped to place it. Predictions are cross-validated, models of
+  one account together, and the order by measured average leaves the target out that the loss is
+  counted on.
 * The best of hundreds of single runs is a lucky one, so the loss as measured (``mean``) is too
   high for any list. ``corrected`` is the loss in true gains: for every cell, what the model and the
   target reach on average is combined with the measured gain as far as seed noise lets it be
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubbot.gains.calibrating import Sample, mean_gain, published_samples
-from hubbot.gains.calibration import MIN_MODELS
+from hubbot.gains.calibration import MIN_MODELS, owner_numbers
 from hubbot.gains.flags import flag_table
 from hubbot.gains.groups import GROUPS
 from hubbot.gains.published import load_base_scores
@@ -252,8 +253,14 @@ def draw_true_gains(gains: Array, seed_sds: Array, *, n_draws: int = _DRAWS) -> 
 
 
 def _cross_validated(sample: Sample, keep: NDArray[np.bool_], average: Array) -> list[Array]:
-    rows = Rows(lp=sample.lp[keep], flags=flag_table(sample.flags)[keep])
-    found = cross_validate(rows, average[keep], n_repeats=_REPEATS)
+    # Models of one account are often near copies: one must not help to place the other.
+    owners = owner_numbers(
+        [model for model, is_kept in zip(sample.models, keep, strict=True) if is_kept]
+    )
+    rows = Rows(lp=sample.lp[keep], flags=flag_table(sample.flags)[keep], owners=owners)
+    found = cross_validate(
+        rows, average[keep], n_repeats=_REPEATS, groups=[str(owner) for owner in owners]
+    )
     return [predicted[:, None] for predicted in found.predicted]
 
 

@@ -32,8 +32,7 @@ class KnownLevels:
         The best known gain and half as much again, at least 5 points: of the published rows, none
         of a random 30 % ever came near the limit drawn from the other 70 %.
         """
-        best = self.best_gain.get(target, np.nan)
-        return best + max(_LEAST_MARGIN, best / 2)
+        return gain_limit(self.best_gain.get(target, np.nan))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,15 @@ class Levels:
     """float64 of shape (n_targets,): robust standard deviation of gains."""
     limit: NDArray[np.float64]
     """float64 of shape (n_targets,): gain that is not believed."""
+
+
+def gain_limit(best: float) -> float:
+    """Return the gain above which no other is believed.
+
+    Args:
+        best: Best known gain of that kind, points; NaN where none is known.
+    """
+    return best + max(_LEAST_MARGIN, best / 2)
 
 
 def measure_levels(

@@ -1,9 +1,10 @@
 """The plain sentences beside a predicted gain, and those in its place where it is refused."""
 
 import math
+from functools import lru_cache
 
 from hubbot.gains.calibration import PAPER, Calibration, context
-from hubbot.gains.flags import flag_table
+from hubbot.gains.flags import TRAINED_ON_MNLI, TRAINED_ON_NLI, flag_table
 from hubbot.gains.smoother import noticed_flags
 from hubbot.schema import Interval, Prediction
 
@@ -11,6 +12,19 @@ _ABOUT_FLAGS = (
     "Extrapolated: at such an LP the calibration has seen no model {flags}; the interval holds the "
     "gains expected with and without regard to that."
 )
+
+_ABOUT_INFLATED = (
+    "Extrapolated: the name speaks of NLI data, by which LP is inflated; the calibration has seen "
+    "too few such models to tell by how much, so the gain may well be lower."
+)
+
+_NLI = (TRAINED_ON_MNLI, TRAINED_ON_NLI)
+
+_TOPICS = ("NLI data", "fusion", "a special domain")
+"""What the columns of ``flag_table`` are about."""
+
+_FAILING_SD = 1.0
+"""Points between seeds above which the base model itself is not to be relied on."""
 
 
 def explain(
@@ -25,6 +39,7 @@ def explain(
     probability_positive: float,
     is_borrowed: bool,
     lacks_flags: bool = False,
+    is_inflated: bool = False,
 ) -> Prediction:
     """Return the prediction with the sentences that it calls for.
 
@@ -39,11 +54,10 @@ def explain(
         probability_positive: Of a gain above 0.
         is_borrowed: Whether LP was measured under another protocol.
         lacks_flags: Whether models with such flags have not been seen at such an LP.
+        is_inflated: Whether NLI data inflate LP, of which the calibration has learned nothing.
     """
-    noticed = noticed_flags(calibration.rows)
-    used = tuple(
-        flag for flag in flags or () if noticed.size and flag_table([(flag,)])[0, noticed].any()
-    )
+    noticed = tuple(bool(is_so) for is_so in noticed_flags(calibration.rows))
+    used, unlearned = _sort_out(flags or (), noticed)
     measured = tuple(
         target
         for target, value in zip(calibration.quick_targets, quick, strict=bool(quick))
@@ -54,12 +68,19 @@ def explain(
         name = context(has_flags=flags is not None, has_quick=bool(quick))
         form = calibration.choices[name].form.name
     outside = [*_outside_lp(calibration, lp), *_outside_quick(calibration, quick)]
+    learned = [word for word, is_so in zip(_TOPICS, noticed, strict=bool(noticed)) if is_so]
+    if is_inflated:
+        outside.append(_ABOUT_INFLATED)
+        unlearned = tuple(flag for flag in unlearned if flag not in _NLI)
     if lacks_flags:
-        outside.append(_ABOUT_FLAGS.format(flags=_flagged(used)))
+        outside.append(_ABOUT_FLAGS.format(flags=_flagged(used, learned)))
     sentences = [
         _about_noise(calibration, gain),
+        _about_failing_base(calibration),
         *outside,
         _about_quick(measured),
+        _about_plain_name(form, learned) if flags == () else "",
+        _about_unlearned(unlearned),
         _about_loan(calibration) if is_borrowed else "",
         _about_paper(calibration) if calibration.name == PAPER else "",
     ]
@@ -113,9 +134,24 @@ def refuse(
     )
 
 
-def _flagged(flags: tuple[str, ...]) -> str:
+@lru_cache(maxsize=1024)
+def _sort_out(
+    flags: tuple[str, ...], noticed: tuple[bool, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the flags that the calibration has learned from, and those that it could not."""
+    used, unlearned = [], []
+    for flag in flags:
+        columns = flag_table([(flag,)])[0] > 0
+        if noticed and columns[list(noticed)].any():
+            used.append(flag)
+        elif columns.any():
+            unlearned.append(flag)
+    return tuple(used), tuple(unlearned)
+
+
+def _flagged(flags: tuple[str, ...], learned: list[str]) -> str:
     if not flags:
-        return "whose name says nothing of NLI data, fusion or a special domain"
+        return f"whose name does not speak of {' or '.join(learned)}"
     return "that is " + " and ".join(flags)
 
 
@@ -126,6 +162,35 @@ def _about_noise(calibration: Calibration, gain: float) -> str:
     return (
         "The gain is within seed noise: another seed alone moves the base model's mean score by "
         f"{seed_sd:.2f} points (one standard deviation)."
+    )
+
+
+def _about_failing_base(calibration: Calibration) -> str:
+    seed_sd = calibration.scale.seed_sd
+    if seed_sd is None or seed_sd < _FAILING_SD:
+        return ""
+    return (
+        "The base model's own runs fail now and then (its mean score moves by "
+        f"{seed_sd:.1f} points between seeds), which lowers what gains are counted from: any start "
+        "that does not fail seems better than it."
+    )
+
+
+def _about_plain_name(form: str, learned: list[str]) -> str:
+    if "flags" not in form or not learned:
+        return ""
+    return (
+        f"Taken into account: the name does not speak of {' or '.join(learned)}; if the model is "
+        "of that kind all the same, predict without the name."
+    )
+
+
+def _about_unlearned(flags: tuple[str, ...]) -> str:
+    if not flags:
+        return ""
+    return (
+        f"Not taken into account: {' and '.join(flags)}; too few such models are known here, and "
+        "at equal LP they may gain otherwise."
     )
 
 

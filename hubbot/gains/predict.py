@@ -12,7 +12,7 @@ Three scales, named by ``protocol``:
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from hubbot.gains.calibration import (
     PAPER,
     PUBLISHED,
     Calibration,
+    has_unlearned_nli,
     lacks_flags,
     spread_at,
 )
@@ -36,6 +37,9 @@ from hubbot.gains.notes import explain, refuse
 from hubbot.gains.smoother import Array, Rows
 from hubbot.gains.spread import intervals, probabilities_positive
 from hubbot.schema import Prediction
+
+_AGREEMENT = 0.02
+"""Points by which LP accuracy and LP gain may disagree: both may have been rounded."""
 
 _CHUNK = 4096
 """Models predicted at a time: a spread holds as many numbers as a calibration has models."""
@@ -119,8 +123,9 @@ def predict_gain(
         The prediction; ``gain`` is None and ``note`` says why where there is no number to give.
 
     Raises:
-        SettingsError: If a name is unknown, both or none of the two numbers are given, a number is
-            not in points, or the protocol does not take an absolute accuracy or quick scores.
+        SettingsError: If a name is unknown, none of the two numbers is given or they contradict
+            each other, a number is not in points, or the protocol does not take an absolute
+            accuracy or quick scores.
     """
     query = Query(
         architecture=architecture,
@@ -224,10 +229,10 @@ def _place(query: Query, known: Calibrations, level: float) -> _Placed | Predict
     _check_numbers(query)
     own = _find(known, query.protocol, entry.name, is_quick=bool(query.quick))
     is_borrowed = own is None and scale not in (PUBLISHED, PAPER)
-    if query.lp_accuracy is not None and is_borrowed:
-        raise SettingsError(_why_no_accuracy(query))
-    if query.lp_accuracy is not None and scale == PAPER:
-        raise SettingsError(_why_no_accuracy(query))
+    if query.lp_accuracy is not None and (is_borrowed or scale == PAPER):
+        if query.lp_gain is None:
+            raise SettingsError(_why_no_accuracy(query))
+        query = replace(query, lp_accuracy=None)
     if query.quick and (is_borrowed or scale == PAPER):
         raise SettingsError(_why_no_quick(query))
     calibration = own or (
@@ -281,6 +286,7 @@ def _answer(members: Sequence[_Placed], level: float) -> list[Prediction]:
     lp_sd = first.calibration.scale.run_spread if first.is_borrowed else 0.0
     found = predict_columns(first.calibration, rows, level=level, lp_sd=lp_sd)
     lacking = lacks_flags(first.calibration, rows)
+    inflated = has_unlearned_nli(first.calibration, rows)
     return [
         explain(
             item.calibration,
@@ -293,6 +299,7 @@ def _answer(members: Sequence[_Placed], level: float) -> list[Prediction]:
             probability_positive=float(found.probability_positive[row]),
             is_borrowed=item.is_borrowed,
             lacks_flags=bool(lacking[row]),
+            is_inflated=bool(inflated[row]),
         )
         for row, item in enumerate(members)
     ]
@@ -302,6 +309,7 @@ def _lp_on_scale(calibration: Calibration, query: Query) -> tuple[float | None, 
     """Return LP on the calibration's scale, or None and the reason."""
     if query.lp_accuracy is not None:
         lp = query.lp_accuracy
+        _check_agreement(calibration, lp, query.lp_gain)
     elif calibration.scale.base_lp is None or query.lp_gain is None:
         return None, (
             f"an LP gain of {calibration.architecture} cannot be placed on the published scale: "
@@ -320,6 +328,17 @@ def _lp_on_scale(calibration: Calibration, query: Query) -> tuple[float | None, 
                     "weights, tokenizer and pooling"
                 )
     return lp, ""
+
+
+def _check_agreement(calibration: Calibration, lp: float, lp_gain: float | None) -> None:
+    base_lp = calibration.scale.base_lp
+    if lp_gain is None or base_lp is None or abs(base_lp + lp_gain - lp) <= _AGREEMENT:
+        return
+    raise SettingsError(
+        f"LP accuracy {lp:g} and LP gain {lp_gain:+g} contradict each other: the base model's LP "
+        f"is {base_lp:.2f}, which makes a gain of {lp - base_lp:+.2f}; give the one that was "
+        "measured"
+    )
 
 
 def _quick_gains(calibration: Calibration, quick: Mapping[str, float]) -> tuple[float, ...]:
@@ -364,11 +383,10 @@ def _why_no_quick(query: Query) -> str:
 
 def _check_numbers(query: Query) -> None:
     lp_accuracy, lp_gain = query.lp_accuracy, query.lp_gain
-    if (lp_accuracy is None) == (lp_gain is None):
-        found = "none" if lp_gain is None else "both"
+    if lp_accuracy is None and lp_gain is None:
         raise SettingsError(
-            "give either LP accuracy (--lp-accuracy) or LP gain (--lp-gain), in points; found "
-            f"{found}"
+            "give LP accuracy (--lp-accuracy, column lp_accuracy) or LP gain (--lp-gain, column "
+            "lp_gain), in points; found none"
         )
     if lp_gain is not None and not -100 <= lp_gain <= 100:  # also refuses NaN
         raise SettingsError(f"LP gain {lp_gain}: expected points from -100 to 100")

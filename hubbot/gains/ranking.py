@@ -3,6 +3,10 @@
 What is known best of a model decides its estimate (``best_estimates``); the estimates decide the
 order. A measured model is not put before a better predicted one for having been measured: its
 measurement makes its estimate surer, and that shows in its interval and band.
+
+Estimates far beyond what a calibration has seen say little of a model's place: the models they are
+of stand after all others, in their own order and without a band, so that neither their luck heads
+the list nor their wide intervals make one band of it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +21,7 @@ from hubbot.gains.calibration_file import Calibrations
 from hubbot.gains.entries import Entries
 from hubbot.gains.flags import TRAINED_ON_MNLI
 from hubbot.gains.placing import seed_noise
+from hubbot.gains.smoother import Array
 from hubbot.schema import Interval
 
 EXTRAPOLATED = "extrapolated"
@@ -25,6 +30,9 @@ BORROWED = "borrowed"
 
 _UNSTABLE = 1.0
 """Standard deviation of the base model's mean score, points, above which gains are in doubt."""
+
+_LEAST_DOUBT = 1e-4
+"""Rounding must not make a probability certain."""
 
 INFLATED = f"{TRAINED_ON_MNLI}: LP inflated"
 """How a ranking words the flag of a model that has seen the probe's labels."""
@@ -35,10 +43,11 @@ class RankedModel:
     """One line of a ranking."""
 
     rank: int | None
-    """1 for the best; equal estimates share a rank; None where there is no estimate."""
+    """1 for the best; equal estimates share a rank, far extrapolated ones come after all others;
+    None where there is no estimate."""
     band: int | None
     """1 for the best; models of one band cannot be told apart (``bands``). None for the base
-    model, whose gain is 0 for sure, and where there is no estimate."""
+    model, whose gain is 0 for sure, and where there is no estimate or a far extrapolated one."""
     model: str
     """Hub id."""
     gain: float | None
@@ -46,7 +55,7 @@ class RankedModel:
     interval: Interval | None
     """Of ``gain``, points, at the ranking's level."""
     probability_positive: float | None
-    """Probability of a gain above 0; None for the base model."""
+    """Probability of a gain above 0, never 0 or 1 itself; None for the base model."""
     measured_gain: float | None
     """Average gain as it was measured, points."""
     predicted_gain: float | None
@@ -77,7 +86,10 @@ class RankedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ranking:
-    """All models of one architecture, best first, those without an estimate at the end."""
+    """All models of one architecture.
+
+    Best first; then far extrapolated ones, then those without an estimate.
+    """
 
     architecture: str
     """Name in the catalog."""
@@ -92,7 +104,9 @@ class Ranking:
     rank: NDArray[np.int64]
     """int64 of shape (n_ranked,)."""
     band: NDArray[np.int64]
-    """int64 of shape (n_ranked,); 0 for the base model."""
+    """int64 of shape (n_ranked,); 0 for the base model and far extrapolated ones."""
+    n_left_out: int = 0
+    """Known models that filters left out."""
 
     @property
     def n_ranked(self) -> int:
@@ -118,20 +132,19 @@ class Ranking:
         """Yield sentences on how to read the ranking."""
         n_models = int((~self.entries.is_base).sum())
         if n_models == 0:
-            yield (
-                f"No model of {self.architecture} is known yet; probe some (`hubbot probe MODEL`) "
-                "or give a table of your own (--from FILE.csv)."
-            )
+            yield self._about_nothing()
         if n_models == 0 or not self.n_ranked:
             return
         n_banded = int((self.band > 0).sum())
         n_first = int((self.band == 1).sum())
-        yield (
-            f"Band 1 is {_count(n_first)} of {n_banded}: with {100 * self.level:.0f} % "
-            "probability the truly best is among them; each next band is the same of what is "
-            "left. Inside a band the order is not to be relied on."
-        )
-        if self.base_line is not None:
+        if n_banded:
+            yield (
+                f"Band 1 is {_count(n_first)} of {n_banded}: with {100 * self.level:.0f} % "
+                "probability the truly best is among them; each next band is the same of what is "
+                "left. Inside a band the order is not to be relied on."
+            )
+        yield from self._about_extrapolated(has_others=n_banded > 0)
+        if n_banded and self.base_line is not None:
             yield self._about_base(self.base_line)
         yield from self._about_luck()
         seed_sd, _ = seed_noise(self.architecture)
@@ -142,13 +155,44 @@ class Ranking:
                 "from: any start that does not fail seems better than it."
             )
 
-    def _about_base(self, line: int) -> str:
-        low = self.estimates.low[self.order[: self.n_ranked]]
-        sure = int((low > 0).sum())
+    def _about_nothing(self) -> str:
+        if self.n_left_out == 1:
+            return f"The one known model of {self.architecture} does not pass the filters."
+        if self.n_left_out:
+            return (
+                f"None of the {self.n_left_out} known models of {self.architecture} passes the "
+                "filters."
+            )
         return (
-            f"The base model itself, gain 0, stands at rank {self.rank[line]}; {_count(sure)} lie "
-            "above it with their whole interval, no other is surely worth leaving it for."
+            f"No model of {self.architecture} is known yet; probe some (`hubbot probe MODEL`) "
+            "or give a table of your own (--from FILE.csv)."
         )
+
+    def _about_extrapolated(self, *, has_others: bool) -> Iterator[str]:
+        n = int(self.estimates.is_far.sum())
+        if not n:
+            return
+        where = " and stand after all others" if has_others else ", and their order says little"
+        yield (
+            f"Extrapolated far, {_count(n)}: LP or measured scores well beyond what the "
+            "calibration has seen, or an LP inflated by NLI data of which it has seen too little. "
+            f"Such models have no band{where}."
+        )
+
+    def _about_base(self, line: int) -> str:
+        rows = self.order[: self.n_ranked][self.band > 0]
+        n = int((self.estimates.low[rows] > 0).sum())
+        alone = f"{50 * (1 + self.level):.0f} %"  # one end of the interval each
+        if not n:
+            sure = "of no other can it be said that its whole interval lies above"
+        elif n == 1:
+            sure = f"1 model lies above it with its whole interval, so with {alone} it is better"
+        else:
+            sure = (
+                f"{n} models lie above it with their whole interval: each by itself is better with "
+                f"{alone} or more, not all of them together"
+            )
+        return f"The base model itself, gain 0, stands at rank {self.rank[line]}; {sure}."
 
     def _about_luck(self) -> Iterator[str]:
         is_measured = self.estimates.knowledge == KNOWLEDGE.index("measured")
@@ -189,7 +233,7 @@ class Ranking:
             interval=None
             if gain is None
             else (round(float(found.low[row]), 4), round(float(found.high[row]), 4)),
-            probability_positive=_rounded(found.probability_positive[row]),
+            probability_positive=_unsure(found.probability_positive[row]),
             measured_gain=_rounded(entries.measured[at]),
             predicted_gain=_rounded(found.predicted[row]),
             lp_accuracy=_rounded(entries.lp_accuracy[at]),
@@ -218,8 +262,8 @@ def rank_entries(
         level: Nominal coverage of the intervals, and of each band holding its best model.
 
     Returns:
-        The ranking. Models without an estimate follow, by LP accuracy; names decide between
-        equals only.
+        The ranking. Far extrapolated models follow by estimate, those without one by LP accuracy;
+        names decide between equals only.
 
     Raises:
         SettingsError: If the level is too high for the number of models in a calibration.
@@ -228,11 +272,11 @@ def rank_entries(
     is_ranked = np.isfinite(found.gain)
     # Equal keys are taken in the order of names; NaN is sorted to the end.
     names = np.argsort(np.argsort(entries.model.astype(str), kind="stable"))
-    order = np.lexsort((names, -entries.lp_accuracy, -found.gain))
+    part = np.where(is_ranked, found.is_far, 2)
+    order = np.lexsort((names, -entries.lp_accuracy, -found.gain, part))
     ranked = order[: int(is_ranked.sum())]
-    gain = found.gain[ranked]
     band = np.zeros(len(ranked), dtype=np.int64)
-    banded = np.flatnonzero(~entries.is_base[ranked])
+    banded = np.flatnonzero(~entries.is_base[ranked] & ~found.is_far[ranked])
     rows = ranked[banded]
     band[banded] = cut_bands(
         found.gain[rows], found.true_low[rows], found.true_high[rows], level=level
@@ -243,9 +287,17 @@ def rank_entries(
         entries=entries.take(order),
         estimates=found,
         order=order,
-        rank=np.searchsorted(-gain, -gain, side="left") + 1,
+        rank=_ranks(found.gain[ranked], int(found.is_far[ranked].sum())),
         band=band,
     )
+
+
+def _ranks(gain: Array, n_last: int) -> NDArray[np.int64]:
+    """Return ranks of gains in falling order, of which the last n begin anew behind the others."""
+    n_first = len(gain) - n_last
+    first, last = gain[:n_first], gain[n_first:]
+    places = [np.searchsorted(-part, -part, side="left") for part in (first, last)]
+    return np.concatenate([places[0], n_first + places[1]]) + 1
 
 
 def _count(n: int) -> str:
@@ -259,6 +311,11 @@ def _flags(flags: tuple[str, ...], found: Estimates, row: int) -> Iterator[str]:
         yield EXTRAPOLATED
     if found.is_borrowed[row] and BORROWED not in flags:
         yield BORROWED
+
+
+def _unsure(probability: float) -> float | None:
+    rounded = _rounded(probability)
+    return None if rounded is None else min(max(rounded, _LEAST_DOUBT), 1 - _LEAST_DOUBT)
 
 
 def _rounded(value: float) -> float | None:

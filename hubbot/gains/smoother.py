@@ -85,7 +85,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """The numbers of a form that are chosen by leaving one model out."""
+    """The numbers of a form that are chosen by leaving models and accounts out."""
 
     ridge: float
     """Penalty beside the squared error of standardised columns."""
@@ -192,6 +192,12 @@ class Smoother:
         """float64 of shape (n,): gain of each model minus its prediction from the others."""
         return self.weights / np.diag(self.inverse)
 
+    def predict_fitted(self) -> Array:
+        """Return float64 of shape (n,): expected gain of each fitted model from the others."""
+        # The gains that were fitted: alpha = G y, so y = G^-1 alpha.
+        gain = self.centre + np.linalg.solve(self.inverse, self.weights)
+        return gain - self.left_out
+
     def predict(self, rows: Rows) -> Array:
         """Return float64 of shape (m,): expected gains, points."""
         expected: Array = self.centre + self._kernel(rows) @ self.weights
@@ -286,8 +292,8 @@ def choose(rows: Rows, gain: Array) -> tuple[Form, Tuning, dict[str, float]]:
         gain: float64 of shape (n,), points.
 
     Returns:
-        The form, its numbers, and for every form tried the root mean squared left-out residual at
-        its best numbers, points.
+        The form, its numbers, and for every form tried the square root of the error that ``tune``
+        returns at its best numbers, points.
     """
     tried = {form.name: (form, *tune(form, rows, gain)) for form in forms_for(rows)}
     best = min(tried.values(), key=lambda item: item[2])

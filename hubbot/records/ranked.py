@@ -5,6 +5,7 @@ Packaged published results, score records on disk and a table of one's own, each
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +92,11 @@ def rank_models(
     """
     name = get_architecture(architecture).name
     own = None if table is None else read_entries(table, name)
-    entries, notices = apply_filters(gather(name, records_dir, table=own), filters or Filters())
+    everything = gather(name, records_dir, table=own)
+    entries, notices = apply_filters(everything, filters or Filters())
     known = load_packaged() if calibrations is None else calibrations
-    return rank_entries(entries, name, known, level=level), notices
+    ranking = rank_entries(entries, name, known, level=level)
+    return replace(ranking, n_left_out=len(everything) - len(entries)), notices
 
 
 def published_entries(entry: Architecture) -> Entries:

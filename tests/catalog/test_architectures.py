@@ -5,6 +5,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from hubbot.catalog.architectures import (
+    find_architecture,
     get_architecture,
     lineage,
     load_architectures,
@@ -83,10 +84,17 @@ def test_no_two_entries_share_a_name_id_or_alias() -> None:
         ("https://huggingface.co/microsoft/mpnet-base", "microsoft/mpnet-base"),
         ("sentence-transformers/all-MiniLM-L6-v2", "all-MiniLM-L6-v2"),
         ("distilbert/distilroberta-base@main", "distilroberta-base"),
+        ("deberta-v3-base", "microsoft/deberta-v3-base"),
+        ("t5-v1_1-base", "google/t5-v1_1-base"),
     ],
 )
 def test_names_ids_and_aliases_find_the_entry(given: str, expected: str) -> None:
     assert get_architecture(given).name == expected
+
+
+def test_an_id_without_its_owner_declares_nothing() -> None:
+    assert find_architecture("deberta-v3-base") is None
+    assert find_architecture("microsoft/deberta-v3-base") is not None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +103,7 @@ def test_names_ids_and_aliases_find_the_entry(given: str, expected: str) -> None
         ("robert-base", "did you mean 'roberta-base'"),
         ("google/bert-base-uncased", "did you mean .*bert-base-uncased"),
         ("zzzz", "known: .*roberta-base"),
-        ("", "known: "),
+        ("", "architecture is empty"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest_ones(given: str, message: str) -> None:

@@ -46,7 +46,14 @@ def test_json_has_the_keys_of_the_contract_and_nothing_else_on_standard_output(r
     assert {"regression", "symmetry", "selection_loss", "correlation"} <= told.keys()
     assert told["regression"]["interaction"]["fit"]["mse"] == pytest.approx(3.19189, abs=1e-5)
     assert told["regression"]["interaction"]["starts_agreeing"] == 4
-    assert told["selection_loss"]["mean gain"]["1"]["chosen"] == ["mnli"]
+    assert list(told["selection_loss"]) == [
+        "mean gain over the other targets",
+        "mean gain, these targets included",
+        "random choice",
+    ]
+    in_sample = told["selection_loss"]["mean gain, these targets included"]["1"]
+    assert in_sample["chosen"] == ["mnli"]
+    assert told["correlation"]["n_rows_tested"] == 22
     assert told["significance"]["positive_cells"] == 155
     assert told["significance"]["beyond_two_se"]["positive"] == 56
     assert told["correlation"]["rows"]["mnli"]["with_max"]["n"] == 21
@@ -67,6 +74,16 @@ def test_text_shows_every_part_and_what_was_left_out(run: Run) -> None:
     ):
         assert words in out
     assert "not taken for targets: avg_printed, avg_recomputed, row_ok" in err
+
+
+def test_text_says_what_many_tests_and_a_ranking_by_itself_are_worth(run: Run) -> None:
+    _, out, _ = run(FIGURE_1, *QUICK)
+    words = " ".join(out.split())
+    assert words.index("mean gain over the other targets") < words.index("targets included")
+    assert "it beats a random choice even on noise" in words
+    # 22 tests: 0.05 * 22 = 1.1 and 0.05 / 22 = 0.00227.
+    assert "of 22 sources tested, 1.1 are expected to have p below 0.05 by chance" in words
+    assert "p below 0.0023 is significant (Bonferroni)" in words
 
 
 def test_the_same_seed_gives_the_same_document_and_another_one_other_shuffles(run: Run) -> None:
@@ -109,6 +126,11 @@ BAD = {
     "one column": ("s,a\nx,1\ny,2\n", "expected two or more"),
     "all missing": ("s,a,b\nx,,\ny,,\n", "every cell is empty"),
     "infinite": ("s,a,b\nx,1,inf\ny,1,2\n", "infinite"),
+    "gains that overflow": (
+        "model,rte,cola\na/b,1e308,-1e308\na/c,1e308,1e308\n",
+        "line 2, column 'rte': a gain of 1e+308 points is impossible",
+    ),
+    "scores": ("s,a,b\nx,61.5,88\ny,70,54\n", "as of scores"),
     "text in numbers": ("s,a,b\nx,1,2\ny,1,2.5 points\n", "'2.5 points' is not a number"),
     "a column of text": ("s,a,b,kind\nx,1,2,u\ny,1,3,v\n", "--ignore 'kind'"),
     "duplicate names": ("s,a,b\nx,1,2\nx,1,2\n", "'x' stands on lines 2, 3"),

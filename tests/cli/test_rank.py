@@ -122,6 +122,28 @@ def test_csv_is_the_same_list(rank: Rank) -> None:
         assert row["flags"] == ";".join(line["flags"])
 
 
+def test_the_csv_of_one_ranking_is_read_by_the_next_and_by_predict(
+    rank: Rank, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "ranking.csv"
+    path.write_text(rank("t5-base", "--csv", "--all").out, encoding="utf-8")
+    assert rank("t5-base", "--from", path).code == 0
+    assert main(["predict", "--from", str(path)]) in (0, 1)  # 1: some have neither LP
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(told) == len(path.read_text(encoding="utf-8").splitlines()) - 1
+    assert {line["architecture"] for line in told} == {"t5-base"}
+    assert sum(line["gain"] is not None for line in told) > 150
+
+
+def test_filters_that_nothing_passes_are_said_to_be_the_reason(rank: Rank, models: Path) -> None:
+    done = rank("roberta-base", "--from", models, "--licence", "gpl-3.0")
+    assert done.code == 0
+    assert "of the 1184 known models of roberta-base passes the filters" in " ".join(
+        done.out.split()
+    )
+    assert "probe some" not in done.out
+
+
 def test_an_architecture_without_a_calibration_says_why(rank: Rank) -> None:
     done = rank("google/t5-v1_1-base", "--all")
     assert "no calibration for google/t5-v1_1-base" in done.out
@@ -186,6 +208,8 @@ def test_the_losses_come_with_what_they_mean(rank: Rank) -> None:
     report = rank("google/t5-v1_1-base", "--loss", "--json").json
     assert {line["order"] for line in report["losses"]} == {"lp", "measured", "random"}
     assert rank("google/t5-v1_1-base", "--loss", "--csv").out.startswith("order,top,mean")
+    seven = rank("google/t5-v1_1-base", "--loss", "--top", "7", "--json").json
+    assert {line["top"] for line in seven["losses"]} == {7}
 
 
 @pytest.mark.parametrize(
@@ -197,6 +221,8 @@ def test_the_losses_come_with_what_they_mean(rank: Rank) -> None:
         (("roberta-base", "--source", "nowhere"), "no model comes from it"),
         (("roberta-base", "--from", "absent.csv"), "cannot be read"),
         (("roberta-base", "--top", "-1"), "--top"),
+        (("roberta-base", "--loss", "--top", "0"), "give --top N"),
+        (("roberta-base", "--loss", "--all"), "--loss of all models is 0"),
     ],
 )
 def test_wrong_usage_is_refused_with_exit_code_2(

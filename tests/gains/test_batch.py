@@ -91,7 +91,7 @@ def test_other_columns_are_passed_over(tmp_path: Path) -> None:
         (",72,,,,,,,", "architecture"),
         ("roberta-bse,72,,,,,,,", "did you mean 'roberta-base'"),
         ("roberta-base,,,,,,,,", "found none"),
-        ("roberta-base,72,3,,,,,,", "found both"),
+        ("roberta-base,72,3,,,,,,", "contradict each other"),
         ("roberta-base,172,,,,,,,", "LP accuracy 172.0"),
         ("roberta-base,0.72,,,,,,,", "looks like a fraction"),
         ("roberta-base,,-150,,,,,,", "LP gain -150.0"),
@@ -165,6 +165,13 @@ def test_a_file_that_is_no_such_table_is_refused_by_name(
 def test_small_lp_gains_are_not_taken_for_fractions(tmp_path: Path) -> None:
     found = answers(tmp_path, "architecture,lp_gain", "roberta-base,0.5", "roberta-base,0.1")
     assert all(item.prediction is not None for item in found)
+
+
+def test_ten_lp_gains_below_one_point_are_taken_for_fractions(tmp_path: Path) -> None:
+    small = [f"roberta-base,{at / 100}" for at in range(-4, 6)]
+    with pytest.raises(SettingsError, match=r"lp_gain holds fractions .* multiply the column"):
+        answers(tmp_path, "architecture,lp_gain", *small)
+    assert len(answers(tmp_path, "architecture,lp_gain", *small, "roberta-base,-3.5")) == 11
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbot.errors import SettingsError
-from hubbot.gains.calibration import PAPER, PUBLISHED, Scale
+from hubbot.gains.calibration import PAPER, PUBLISHED, Scale, predictor_of
 from hubbot.gains.calibration_file import load_packaged
 from hubbot.gains.flags import FUSED, TRAINED_ON_MNLI
 from hubbot.gains.predict import Query, predict_columns, predict_gain, predict_many
@@ -82,6 +82,53 @@ def test_a_fused_model_is_expected_to_gain_more_than_one_trained_on_mnli() -> No
 def test_words_that_no_calibration_knows_are_not_said_to_have_been_used() -> None:
     found = predict_gain("roberta-base", lp_accuracy=82.0, flags=("borrowed", FUSED))
     assert found.flags == (FUSED,)
+
+
+def test_a_plain_name_is_said_to_have_been_taken_into_account() -> None:
+    named = predict_gain("roberta-base", lp_accuracy=65.0, flags=())
+    assert "the name does not speak of NLI data or fusion" in named.note
+    for other in (None, (FUSED,)):
+        found = predict_gain("roberta-base", lp_accuracy=65.0, flags=other)
+        assert "Taken into account" not in found.note
+
+
+def test_nli_data_that_a_calibration_has_not_met_make_an_extrapolation() -> None:
+    # Two medical models are all that bert-base-cased has seen of NLI.
+    plain = predict_gain("bert-base-cased", lp_accuracy=50.0, flags=())
+    inflated = predict_gain("bert-base-cased", lp_accuracy=50.0, flags=(TRAINED_ON_MNLI,))
+    assert (plain.is_extrapolated, inflated.is_extrapolated) == (False, True)
+    assert "the gain may well be lower" in inflated.note
+    assert "Not taken into account" not in inflated.note
+    assert inflated.flags == ()
+
+
+def test_a_flag_that_a_calibration_could_not_learn_from_is_named() -> None:
+    found = predict_gain("bert-base-cased", lp_accuracy=50.0, flags=(FUSED, "borrowed"))
+    assert "Not taken into account: fused or multi-task; too few such models" in found.note
+    assert not found.is_extrapolated
+
+
+@pytest.mark.parametrize(
+    ("architecture", "fails"),
+    [("t5-base", True), ("roberta-base", False), ("bert-base-uncased", False)],
+)
+def test_a_base_model_whose_own_runs_fail_puts_gains_in_doubt(
+    architecture: str, fails: bool
+) -> None:
+    lp = 82.5 if architecture == "t5-base" else 60.0
+    found = predict_gain(architecture, lp_accuracy=lp)
+    assert ("own runs fail now and then" in found.note) == fails
+
+
+@pytest.mark.parametrize("rounded", [13.27, 13.25, 13.28])
+def test_lp_accuracy_and_lp_gain_may_both_be_given_where_they_agree(rounded: float) -> None:
+    both = predict_gain("roberta-base", lp_accuracy=70.0, lp_gain=rounded)  # the base has 56.73
+    assert both == predict_gain("roberta-base", lp_accuracy=70.0)
+
+
+def test_beside_an_lp_gain_an_accuracy_of_another_probe_does_no_harm() -> None:
+    both = predict_gain("roberta-base", lp_accuracy=66.0, lp_gain=12.0, protocol="lp-mnli@4000")
+    assert both == predict_gain("roberta-base", lp_gain=12.0, protocol="lp-mnli@4000")
 
 
 def test_without_a_name_no_flag_is_taken_into_account() -> None:
@@ -223,6 +270,23 @@ def test_no_lp_at_all_gives_a_gain_that_no_model_ever_had(
 
 
 @pytest.mark.parametrize("architecture", ALL)
+@pytest.mark.parametrize("lp_accuracy", [1.5, 100.0])
+def test_far_outside_no_gain_is_told_beyond_those_expected_of_known_models(
+    architecture: str, lp_accuracy: float
+) -> None:
+    item = load_packaged()[PUBLISHED, architecture, "site36"]
+    smoother = predictor_of(item, has_flags=False).smoother
+    expected = item.gain - smoother.left_out
+    low, high = item.lp_range
+    margin = (high - low) / 10
+    ends = smoother.predict(Rows(lp=np.array([low - margin, high + margin])))
+    found = predict_gain(architecture, lp_accuracy=lp_accuracy).gain
+    assert found is not None
+    least, most = min(expected.min(), ends.min()), max(expected.max(), ends.max())
+    assert least - 1e-6 <= found <= most + 1e-6
+
+
+@pytest.mark.parametrize("architecture", ALL)
 def test_the_farther_outside_the_wider_the_interval(architecture: str) -> None:
     high = load_packaged()[PUBLISHED, architecture, "site36"].lp_range[1]
     widths = []
@@ -302,7 +366,7 @@ def test_aliases_and_hub_ids_are_understood() -> None:
     ("numbers", "message"),
     [
         ({}, "found none"),
-        ({"lp_accuracy": 70.0, "lp_gain": 3.0}, "found both"),
+        ({"lp_accuracy": 70.0, "lp_gain": 3.0}, r"contradict each other: .* a gain of \+13\.27"),
         ({"lp_accuracy": 0.72}, "looks like a fraction.* give 72$"),
         ({"lp_accuracy": 1.0}, "give 100$"),
         ({"lp_accuracy": 0.0}, "above 1, up to 100"),

@@ -163,10 +163,11 @@ def test_a_measured_model_keeps_its_measurement_and_is_drawn_to_its_prediction()
 
 
 def test_a_lucky_measurement_does_not_pass_a_better_predicted_model() -> None:
-    likely = predict_gain(ROBERTA, lp_accuracy=85.0, flags=()).gain or 0.0
+    flags = ("fused or multi-task",)
+    likely = predict_gain(ROBERTA, lp_accuracy=85.0, flags=flags).gain or 0.0
     ranking = ranked(
         model("a/lucky", lp_accuracy=66.0, measured=likely + 0.05),
-        model("a/likely", lp_accuracy=85.0),
+        model("a/likely", lp_accuracy=85.0, flags=flags),
     )
     assert [line.model for line in ranking.lines()] == ["a/likely", "a/lucky"]
 
@@ -239,17 +240,86 @@ def test_a_borrowed_calibration_widens_and_is_flagged() -> None:
     assert other.flags == ("borrowed",)
 
 
-def test_an_extrapolated_model_is_not_put_above_all_that_was_met() -> None:
-    # Two medical models are all that bert-base-cased has seen of NLI; the curve climbs from them.
-    cased, flags = "bert-base-cased", ("trained on MNLI",)
-    far = model("a/far", lp_accuracy=60.0, flags=flags)
-    line = lines(ranked(base(), far, architecture=cased))["a/far"]
-    calibration = load_packaged()[PUBLISHED, cased, "site36"]
-    left_out = predictor_of(calibration, has_flags=True).smoother.left_out
-    met = float((calibration.gain - left_out).max())
-    assert (predict_gain(cased, lp_accuracy=60.0, flags=flags).gain or 0) > met
-    assert line.gain == pytest.approx(met, abs=1e-4)
-    assert line.flags == ("trained on MNLI: LP inflated", "extrapolated")
+CASED = "bert-base-cased"
+CASED_LP = (34.4589, 55.7364)
+"""Least and greatest LP of its usable published rows."""
+
+OUTSIDE = {
+    "above": {"lp_accuracy": 59.0},
+    "below": {"lp_accuracy": 30.0},
+    # Two medical models are all that bert-base-cased has seen of NLI.
+    "inflated": {"lp_accuracy": 55.0, "flags": ("trained on MNLI",)},
+    "quick gain": {"lp_accuracy": 50.0, "quick": (40.0, 0.0, 0.0, 0.0)},
+}
+
+
+@pytest.mark.parametrize("known", OUTSIDE.values(), ids=OUTSIDE)
+def test_a_far_extrapolated_model_stands_last_without_a_band_as_predict_says(
+    known: dict[str, Any],
+) -> None:
+    poor = model("a/poor", lp_accuracy=40.0)
+    ranking = ranked(base(), model("a/far", **known), poor, architecture=CASED)
+    line = lines(ranking)["a/far"]
+    assert ranking.lines()[-1] == line
+    assert (line.rank, line.band) == (3, None)
+    assert "extrapolated" in line.flags
+    assert any("Extrapolated far, 1 model" in said for said in ranking.reading())
+    if "quick" not in known:
+        told = predict_gain(CASED, lp_accuracy=known["lp_accuracy"], flags=known.get("flags", ()))
+        assert told.is_extrapolated
+        assert line.gain == pytest.approx(told.gain, abs=1e-4)
+        assert line.interval == pytest.approx(told.interval, abs=1e-4)
+        assert line.probability_positive == pytest.approx(told.probability_positive, abs=2e-4)
+
+
+def test_a_model_little_beyond_the_range_takes_part() -> None:
+    calibration = load_packaged()[PUBLISHED, CASED, "site36"]
+    assert calibration.lp_range == pytest.approx(CASED_LP, abs=1e-4)
+    tenth = (CASED_LP[1] - CASED_LP[0]) / 10
+    near = model("a/near", lp_accuracy=CASED_LP[1] + 0.9 * tenth)
+    far = model("a/far", lp_accuracy=CASED_LP[1] + 1.1 * tenth)
+    found = lines(ranked(near, far, model("a/poor", lp_accuracy=40.0), architecture=CASED))
+    assert (found["a/near"].rank, found["a/near"].band) == (1, 1)
+    assert found["a/near"].flags == ("extrapolated",)
+    assert (found["a/far"].rank, found["a/far"].band) == (3, None)
+
+
+def test_a_plain_name_at_an_lp_where_all_are_fused_takes_part_with_a_wide_interval() -> None:
+    plain, fused = model("a/b", lp_accuracy=84.0), model("a/c", lp_accuracy=84.0)
+    fused["flags"] = ("fused or multi-task",)
+    found = lines(ranked(base(), plain, fused))
+    assert found["a/b"].flags == ("extrapolated",)
+    assert found["a/b"].rank == 2
+    low, high = found["a/b"].interval
+    told = predict_gain(ROBERTA, lp_accuracy=84.0, flags=fused["flags"])
+    assert told.interval is not None
+    assert found["a/b"].band is not None
+    assert high - low > 1.5 * (told.interval[1] - told.interval[0])
+
+
+def test_far_models_are_in_their_own_order_and_move_nobody_else() -> None:
+    others = [base(), model("a/b", lp_accuracy=50.0), model("a/c", measured=0.4)]
+    far = [model("a/low", lp_accuracy=20.0), model("a/high", lp_accuracy=70.0)]
+    alone = ranked(*others, architecture=CASED).lines()
+    found = ranked(*others, *far, architecture=CASED).lines()
+    assert found[: len(alone)] == alone
+    assert [line.model for line in found[len(alone) :]] == ["a/high", "a/low"]
+
+
+def test_a_measured_model_is_never_extrapolated() -> None:
+    lucky = model("a/b", lp_accuracy=70.0, measured=1.2)
+    line = lines(ranked(base(), lucky, architecture=CASED))["a/b"]
+    assert (line.knowledge, line.band, line.flags) == ("measured", 1, ())
+    assert line.predicted_gain is not None
+    # Drawn to what the others reach (their median is below it), not to a prediction far above.
+    assert line.gain is not None
+    assert line.gain < 1.2 < line.predicted_gain
+
+
+def test_no_probability_is_told_as_certain() -> None:
+    found = lines(ranked(model("a/up", measured=60.0), model("a/down", measured=-60.0)))
+    assert found["a/up"].probability_positive == 0.9999
+    assert found["a/down"].probability_positive == 0.0001
 
 
 def test_an_inflated_lp_is_said_to_be_so() -> None:

@@ -244,6 +244,21 @@ def test_a_table_gives_the_rows_of_its_architecture(tmp_path: Path) -> None:
         ("architecture,model,lp_accuracy\nroberta-base,a,70\nroberta-base,b,0.7\n", "line 3"),
         ("architecture,model,lp_accuracy\nroberta-base,a,170\n", "points above 1, up to 100"),
         ("architecture,model,measured_gain\nroberta-base,a,-170\n", "points from -100 to 100"),
+        ("architecture,model,measured_gain\nroberta-base,a,76.2\n", "at most .*a score stands"),
+        (
+            "architecture,model,lp_accuracy,lp_gain\nroberta-base,a,70,3\n",
+            "line 2: .* do not agree: the base model's published LP is 56.73, .* gain of 13.27",
+        ),
+        (
+            "architecture,model,lp_gain\n"
+            + "".join(f"roberta-base,m{at},0.{at}\n" for at in range(10, 25)),
+            "column 'lp_gain': all numbers lie within -1 to 1.* multiply them by 100",
+        ),
+        (
+            "architecture,model,measured_gain\n"
+            + "".join(f"roberta-base,m{at},0.0{at}\n" for at in range(10, 25)),
+            "column 'measured_gain': all numbers lie within -1 to 1.* multiply them by 100",
+        ),
         ("architecture,model,lp_accuracy\nroberta-base,a,7\nroberta-base,A,8\n", "lines 2 and 3"),
         ("architecture,model,lp_accuracy\nroberta-base,,70\n", "line 2: the model has no name"),
         ("architecture,model,lp_gain,protocol\nroberta-base,a,7,lp-mlni\n", "lp-mnli"),
@@ -258,6 +273,33 @@ def test_a_table_that_does_not_add_up_is_refused_in_words(
 ) -> None:
     with pytest.raises(SettingsError, match=match):
         read_entries(table(tmp_path, text), ROBERTA)
+
+
+def test_both_lp_columns_are_read_where_they_agree(tmp_path: Path) -> None:
+    rows = "roberta-base,a/x,70.00,13.27,\nroberta-base,a/y,70.00,3,lp-mnli\n"
+    path = table(tmp_path, f"architecture,model,lp_accuracy,lp_gain,protocol\n{rows}")
+    entries = read_entries(path, ROBERTA)
+    assert entries.lp_accuracy.tolist() == [70.0, 70.0]
+    assert entries.lp_gain.tolist() == [13.27, 3.0]
+
+
+def test_nine_small_gains_and_many_honest_ones_are_points(tmp_path: Path) -> None:
+    few = "".join(f"roberta-base,m{at},0.{at}\n" for at in range(1, 10))
+    path = table(tmp_path, f"architecture,model,lp_gain\n{few}")
+    assert len(read_entries(path, ROBERTA)) == 9
+    many = "".join(f"roberta-base,m{at},{(at - 20) / 20}\n" for at in range(41))
+    path = table(tmp_path, f"architecture,model,measured_gain\n{many}")
+    assert len(read_entries(path, ROBERTA)) == 41
+
+
+def test_a_published_gain_is_never_called_impossible(tmp_path: Path) -> None:
+    rows = [
+        f"{row.architecture},{row.model},{row.avg_gain}\n"
+        for row in load_published_models("microsoft/deberta-v3-base")
+        if row.avg_gain is not None
+    ]
+    path = table(tmp_path, "architecture,model,measured_gain\n" + "".join(rows))
+    assert len(read_entries(path, "microsoft/deberta-v3-base")) == len(rows) > 40
 
 
 def test_columns_that_are_not_used_are_told_of(

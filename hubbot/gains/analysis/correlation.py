@@ -54,6 +54,9 @@ class Correlations:
 
     rows: Mapping[str, RowCorrelation]
     """For each source."""
+    n_rows_tested: int
+    """Sources with a correlation with the best of the others: as many p-values, none of them
+    corrected for their number."""
     rankings: Mapping[str, RankingCorrelation]
     """For each ranking column."""
 

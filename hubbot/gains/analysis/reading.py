@@ -9,7 +9,8 @@ import numpy as np
 
 from hubbot.catalog.tables import unknown_name
 from hubbot.errors import SettingsError
-from hubbot.gains.analysis.matrix import Floats, GainMatrix
+from hubbot.gains.analysis.matrix import GainMatrix
+from hubbot.gains.analysis.units import check_rankings, check_sds, gains_in_points
 from hubbot.gains.table import Table, Units, check_unique, read_header, read_table
 
 MAX_SOURCES = 5_000
@@ -20,9 +21,6 @@ MAX_TARGETS = 1_000
 
 MAX_CELLS = 250_000
 """Cells above which it is refused; the analysis takes one to two minutes there."""
-
-LEAST_FOR_UNITS = 20
-"""Gains needed before their size says that they are fractions."""
 
 RANKING_COLUMNS = frozenset({"lp_gain", "lp_accuracy", "mnli_lp", "mnli_lp_gain"})
 """Names that are taken for rankings without being told."""
@@ -57,12 +55,14 @@ def read_matrix(
         rankings: Columns by which sources can be ranked, beside those known by name.
         ignore: Columns to leave out, beside those known by name.
         group_column: Column with the sources' groups; None for one known by name, if any.
-        units: What the file holds; None for points unless the numbers look like fractions.
+        units: What the file holds; None for points unless the numbers look like fractions or like
+            scores. ``"points"`` takes them for gains in points whatever they look like.
 
     Raises:
         SettingsError: As ``read_table``; if there are fewer than two sources or targets, no gain
             at all, more rows or cells than can be analysed, a name that is empty or stands twice,
-            a column of text that no option names, or fractions where points are expected.
+            a column of text that no option names, a gain beyond 100 points or a ranking beyond
+            1e15, fractions where points are expected, or what looks like scores instead of gains.
     """
     _check_length(path)
     header = read_header(path)
@@ -83,13 +83,14 @@ def read_matrix(
     table = _read(path, text=text, numbers=[*targets, *found])
     _check_names(table, names)
     _check_size(path, table.n_rows, targets)
-    gains = np.column_stack([table.numbers[name] for name in targets])
+    gains = gains_in_points(table, targets, units)
+    check_rankings(table, found)
     groups = _groups(table, names, group_column)
     return GainMatrix(
         name=path.name,
         sources=table.text[names],
         targets=tuple(targets),
-        gains=_in_points(path, gains, units),
+        gains=gains,
         source_groups=groups,
         # A target that bears a source's name is the same data set.
         target_groups={name: groups[name] for name in targets if name in groups},
@@ -111,7 +112,7 @@ def with_sds(
 
     Raises:
         SettingsError: As ``read_table``; if a source or target of the matrix is not there, or a
-            standard deviation is negative.
+            standard deviation is negative or beyond 100 points.
     """
     header = read_header(path)
     names = _name_column(header, name_column)
@@ -123,8 +124,7 @@ def with_sds(
         if name not in place:
             raise SettingsError(f"{path}: {unknown_name('source', name, place)}")
     values = np.column_stack([table.numbers[name] for name in matrix.targets])
-    if np.any(values < 0):
-        raise SettingsError(f"{path}: a standard deviation is negative; expected 0 or more")
+    check_sds(table, matrix.targets, units)
     sds = values[[place[name] for name in matrix.sources]]
     return replace(matrix, sds=sds * 100 if units == "fractions" else sds)
 
@@ -238,26 +238,3 @@ def _groups(table: Table, names: str, group_column: str | None) -> Mapping[str, 
         return {}
     pairs = zip(table.text[names], table.text[group_column], strict=True)
     return {name: group for name, group in pairs if group}
-
-
-def _in_points(path: Path, gains: Floats, units: Units | None) -> Floats:
-    known = gains[np.isfinite(gains)]
-    if not known.size:
-        raise SettingsError(
-            f"{path}: every cell is empty; expected gains in points, at least some of them known"
-        )
-    if units == "fractions":
-        if np.any(np.abs(known) > 1):
-            worst = known[np.argmax(np.abs(known))]
-            raise SettingsError(
-                f"{path}: a gain is {worst:g}, expected fractions from -1 to 1; leave out --units "
-                "fractions if these are points"
-            )
-        return gains * 100
-    if units is None and known.size >= LEAST_FOR_UNITS and np.all(np.abs(known) <= 1):
-        raise SettingsError(
-            f"{path}: all {known.size} gains lie within -1 and 1, as fractions do; expected points "
-            "(0 to 100): say --units fractions to have them converted, or --units points if they "
-            "are points all the same"
-        )
-    return gains

@@ -10,12 +10,16 @@ from hubbot.gains.analysis.correlation import Correlations, correlate_ranking, c
 from hubbot.gains.analysis.fits import Regression, regress
 from hubbot.gains.analysis.groups import Groups, group_gains
 from hubbot.gains.analysis.matrix import Floats, GainMatrix, number_or_none
-from hubbot.gains.analysis.selection import Loss, random_loss, selection_loss
+from hubbot.gains.analysis.selection import Loss, left_out_loss, random_loss, selection_loss
 from hubbot.gains.analysis.significance import Shares, shares
 from hubbot.gains.analysis.symmetry import Symmetry, symmetry
 
-BY_MEAN = "mean gain"
-"""Name of the ranking by the sources' mean gain over the same targets."""
+BY_MEAN_OF_OTHERS = "mean gain over the other targets"
+"""Name of the ranking by mean gain in which the target that a loss is counted on has no part."""
+
+BY_MEAN = "mean gain, these targets included"
+"""Name of the ranking by mean gain over all targets, as in the paper's Table 6: its losses are
+counted on the gains that made the ranking, so that even noise looks better than random choice."""
 
 AT_RANDOM = "random choice"
 """Name under which the expected loss of a random choice is reported."""
@@ -55,7 +59,8 @@ class Analysis:
     symmetry: Symmetry
     """Does A help B as much as B helps A?"""
     selection_loss: Mapping[str, Mapping[str, Loss]]
-    """For each ranking, and for random choice: the loss by the number of sources tried."""
+    """For each ranking, the one that can be trusted first, and for random choice: the loss by the
+    number of sources tried."""
     correlation: Correlations
     """Rows with max-gain, rankings with mean gain."""
     mean_gain: Mapping[str, float | None]
@@ -100,13 +105,7 @@ def analyse_matrix(
         regression=regress(matrix, restarts=restarts, shuffles=shuffles, seed=seed),
         symmetry=symmetry(matrix, shuffles=shuffles, seed=seed),
         selection_loss=_losses(matrix, top),
-        correlation=Correlations(
-            rows=correlate_rows(matrix),
-            rankings={
-                name: correlate_ranking(values, matrix.mean_gain)
-                for name, values in matrix.rankings.items()
-            },
-        ),
+        correlation=_correlations(matrix),
         mean_gain=_named(matrix.sources, matrix.mean_gain),
         max_gain=_named(matrix.targets, matrix.max_gain),
         groups=group_gains(matrix),
@@ -114,13 +113,28 @@ def analyse_matrix(
     )
 
 
+def _correlations(matrix: GainMatrix) -> Correlations:
+    rows = correlate_rows(matrix)
+    return Correlations(
+        rows=rows,
+        n_rows_tested=sum(row.with_max_of_others.pearson is not None for row in rows.values()),
+        rankings={
+            name: correlate_ranking(values, matrix.mean_gain)
+            for name, values in matrix.rankings.items()
+        },
+    )
+
+
 def _losses(matrix: GainMatrix, top: Sequence[int]) -> dict[str, dict[str, Loss]]:
     rankings = {**matrix.rankings, BY_MEAN: matrix.mean_gain}
-    losses = {
-        name: {str(n): selection_loss(matrix, values, n) for n in top}
-        for name, values in rankings.items()
+    return {
+        BY_MEAN_OF_OTHERS: {str(n): left_out_loss(matrix, n) for n in top},
+        **{
+            name: {str(n): selection_loss(matrix, values, n) for n in top}
+            for name, values in rankings.items()
+        },
+        AT_RANDOM: {str(n): random_loss(matrix, n) for n in top},
     }
-    return {**losses, AT_RANDOM: {str(n): random_loss(matrix, n) for n in top}}
 
 
 def _described(matrix: GainMatrix) -> Described:

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubbot.gains.analysis.matrix import Floats, GainMatrix, max_of_known, number_or_none
+from hubbot.gains.analysis.matrix import (
+    Floats,
+    GainMatrix,
+    max_of_known,
+    mean_of_known,
+    number_or_none,
+)
+from hubbot.gains.expected_loss import mean_of_others
 
 _DIGITS = 9
 """Losses are rounded here before they are compared with 1: in binary 4.4 - 3.4 is above it."""
@@ -22,7 +29,8 @@ class Loss:
     """Losses over the targets; the numbers are None where no target has one."""
 
     chosen: tuple[str, ...]
-    """Sources ranked highest, best first; empty for a random choice."""
+    """Sources ranked highest, best first; empty where there is no one list for all targets: for a
+    random choice, and where each target is left out of its own ranking."""
     mean: float | None
     """Mean over the targets, points."""
     greatest: float | None
@@ -50,6 +58,33 @@ def selection_loss(matrix: GainMatrix, ranking: Floats, top_n: int) -> Loss:
     )[:top_n]
     losses = matrix.max_gain - max_of_known(matrix.gains[order])
     return _loss(matrix.targets, losses, chosen=[matrix.sources[i] for i in order])
+
+
+def left_out_loss(matrix: GainMatrix, top_n: int) -> Loss:
+    """Return what the top n lose where each target has no part in the ranking it is judged by.
+
+    For every target the sources measured on it are ranked by their mean gain over all other
+    targets, each target's mean taken off first: a source shall not lead for having been measured
+    where gains come easily. A ranking by the mean over all targets has seen the gains that its loss
+    is counted on, and beats a random choice even where the gains are nothing but noise; this one
+    does not.
+
+    Args:
+        matrix: On each target the choice is among the sources measured there, as in
+            ``random_loss``; one that was measured on no other target is never chosen.
+        top_n: How many sources are tried, 1 or more. Equal ones are ordered by name.
+    """
+    # Rounded, so that means that are equal on paper are equal here, in whatever order summed up.
+    over_others = mean_of_others(matrix.gains - mean_of_known(matrix.gains, axis=0))
+    ranking = np.where(matrix.known, np.round(over_others, _DIGITS), np.nan)
+    by_name = np.argsort(np.argsort(np.array(matrix.sources)))
+    best = np.full(len(matrix.targets), np.nan)
+    for j in range(len(matrix.targets)):
+        order = np.lexsort((by_name, -ranking[:, j]))[:top_n]  # NaN is sorted to the end
+        chosen = order[np.isfinite(ranking[order, j])]
+        if chosen.size:
+            best[j] = matrix.gains[chosen, j].max()
+    return _loss(matrix.targets, matrix.max_gain - best, chosen=[])
 
 
 def random_loss(matrix: GainMatrix, n: int) -> Loss:

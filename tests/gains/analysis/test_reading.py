@@ -7,6 +7,7 @@ import pytest
 from hubbot.errors import SettingsError
 from hubbot.gains.analysis import reading
 from hubbot.gains.analysis.reading import read_matrix, with_groups, with_sds
+from hubbot.gains.table import Units
 
 Write = Callable[..., Path]
 
@@ -96,6 +97,50 @@ def test_points_called_fractions_are_refused(written: Write) -> None:
         read_matrix(written(PLAIN), units="fractions")
 
 
+def test_a_fraction_that_is_none_is_named_with_its_place(written: Write) -> None:
+    with pytest.raises(SettingsError, match=r"line 3, column 'cb': a gain is -1\.5"):
+        read_matrix(written("s,rte,cb\na,0.1,0.2\nb,0.3,-1.5\n"), units="fractions")
+
+
+@pytest.mark.parametrize("units", [None, "points"])
+@pytest.mark.parametrize("gain", ["1e308", "-1e308", "1500", "100.5", "-100.5"])
+def test_a_gain_that_scores_do_not_allow_is_refused_with_its_place(
+    written: Write, gain: str, units: Units | None
+) -> None:
+    path = written(f"model,rte,cola\na/b,1,-1\na/c,2,{gain}\n")
+    with pytest.raises(SettingsError, match=r"line 3, column 'cola': a gain of .* impossible"):
+        read_matrix(path, units=units)
+
+
+def test_the_greatest_gains_that_scores_allow_are_read(written: Write) -> None:
+    matrix = read_matrix(written("s,rte,cb\na,100,-100\nb,1,2\n"))
+    assert (matrix.gains.max(), matrix.gains.min()) == (100, -100)
+
+
+@pytest.mark.parametrize(
+    ("cells", "units"),
+    [("61.5,88.2,54.1", None), ("0,62,0", None), (".615,.882,.541", "fractions")],
+)
+def test_scores_instead_of_gains_are_refused_with_the_remedy(
+    written: Write, cells: str, units: Units | None
+) -> None:
+    path = written(f"s,a,b,c\nx,{cells}\ny,{cells}\nz,{cells}\n")
+    with pytest.raises(SettingsError, match=r"as of scores.* subtract .* --units points"):
+        read_matrix(path, units=units)
+
+
+def test_large_gains_are_read_when_called_points_or_with_a_negative_one(written: Write) -> None:
+    scores = written("s,a,b\nx,61,88\ny,70,54\n")
+    assert read_matrix(scores, units="points").gains[0, 0] == 61
+    assert read_matrix(written("s,a,b\nx,61,88\ny,70,-0.1\n")).gains[0, 0] == 61
+    assert read_matrix(written("s,a,b\nx,20,20\ny,20,20\n")).gains[0, 0] == 20
+
+
+def test_a_ranking_too_large_to_be_squared_is_refused_with_its_place(written: Write) -> None:
+    with pytest.raises(SettingsError, match=r"line 3, column 'lp_gain': -1e\+308 is too large"):
+        read_matrix(written("s,a,b,lp_gain\nx,1,2,30\ny,1,-2,-1e308\n"))
+
+
 def test_few_small_gains_are_taken_for_points(written: Write) -> None:
     assert read_matrix(written("s,a,b\nx,0.5,-0.2\ny,0.1,0\n")).gains[0, 0] == 0.5
 
@@ -125,7 +170,7 @@ def test_a_million_rows_are_refused_before_they_are_read(
 
 def test_standard_deviations_are_matched_by_name(written: Write) -> None:
     matrix = read_matrix(written(PLAIN))
-    sds = written("source,extra,cb,rte\nqqp,9,0.4,0.3\nmore,9,9,9\nmnli,9,0.2,0.1\n", "sds.csv")
+    sds = written("source,extra,cb,rte\nqqp,9,0.4,0.3\nmore,9,0.9,0.9\nmnli,9,0.2,0.1\n", "sds.csv")
     found = with_sds(matrix, sds).sds
     assert found is not None
     np.testing.assert_allclose(found, [[0.1, 0.2], [0.3, 0.4]])
@@ -139,7 +184,8 @@ def test_standard_deviations_are_matched_by_name(written: Write) -> None:
     [
         ("source,rte\nmnli,1\nqqp,1\n", "unknown column 'cb'"),
         ("source,rte,cb\nmnli,1,1\n", "unknown source 'qqp'"),
-        ("source,rte,cb\nmnli,1,1\nqqp,1,-1\n", "negative"),
+        ("source,rte,cb\nmnli,1,1\nqqp,1,-1\n", "line 3, column 'cb': .* -1 is negative"),
+        ("source,rte,cb\nmnli,1,1\nqqp,1500,1\n", "line 3, column 'rte': .* 1500 is beyond"),
         ("source,rte,cb\nmnli,1,1\nmnli,1,1\n", "stands on lines"),
     ],
 )
@@ -149,6 +195,13 @@ def test_standard_deviations_that_do_not_fit_are_refused(
     matrix = read_matrix(written(PLAIN))
     with pytest.raises(SettingsError, match=message):
         with_sds(matrix, written(content, "sds.csv"))
+
+
+def test_standard_deviations_in_fractions_are_one_at_most(written: Write) -> None:
+    matrix = read_matrix(written(PLAIN))
+    sds = written("source,rte,cb\nmnli,0.1,1.2\nqqp,0.3,0.4\n", "sds.csv")
+    with pytest.raises(SettingsError, match=r"column 'cb': .*1\.2 is beyond .* \(fractions\)"):
+        with_sds(matrix, sds, units="fractions")
 
 
 def test_a_group_file_names_sources_and_targets(written: Write) -> None:

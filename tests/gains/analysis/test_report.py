@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from hubbot.errors import SettingsError
 from hubbot.gains.analysis.matrix import GainMatrix
-from hubbot.gains.analysis.report import AT_RANDOM, BY_MEAN, Analysis, analyse_matrix
+from hubbot.gains.analysis.report import (
+    AT_RANDOM,
+    BY_MEAN,
+    BY_MEAN_OF_OTHERS,
+    Analysis,
+    analyse_matrix,
+)
 
 NAMES = tuple("abcdef")
 
@@ -128,7 +134,7 @@ def test_a_constant_on_a_target_leaves_errors_orders_and_losses(
         before.regression.interaction.fit.mse, abs=1e-6
     )
     same(dict(after.regression.interaction.quality), dict(before.regression.interaction.quality))
-    for ranking in ("lp", AT_RANDOM):
+    for ranking in (BY_MEAN_OF_OTHERS, "lp", AT_RANDOM):
         for n in ("1", "2"):
             found, expected = (a.selection_loss[ranking][n] for a in (after, before))
             same(dict(found.losses), dict(expected.losses))
@@ -137,9 +143,10 @@ def test_a_constant_on_a_target_leaves_errors_orders_and_losses(
 
 def test_everything_is_there_under_its_name() -> None:
     analysis = analysed(random_matrix(0))
-    assert set(analysis.selection_loss) == {"lp", BY_MEAN, AT_RANDOM}
+    assert list(analysis.selection_loss) == [BY_MEAN_OF_OTHERS, "lp", BY_MEAN, AT_RANDOM]
     assert set(analysis.correlation.rows) == set(NAMES)
     assert set(analysis.correlation.rankings) == {"lp"}
+    assert analysis.correlation.n_rows_tested == 6
     assert analysis.matrix.n_cells == 29
     assert analysis.significance.beyond_two_se is not None
     assert analysis.max_gain["a"] == np.nanmax(random_matrix(0).gains[:, 0])
@@ -153,6 +160,7 @@ def test_empty_rows_and_columns_are_named_and_harm_nothing() -> None:
     assert analysis.matrix.empty == ("c", "e")
     assert analysis.mean_gain["c"] is None
     assert analysis.max_gain["e"] is None
+    assert analysis.correlation.n_rows_tested == 5
     assert analysis.regression.interaction.quality["c"] is None
 
 
