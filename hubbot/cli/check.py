@@ -84,10 +84,15 @@ def check_command(
         raise typer.Exit(_FOUND)
 
 
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def _print(file: str, report: Report, top: int | None) -> None:
+    size = f"{_counted(report.n_rows, 'row')}, {_counted(len(report.columns), 'column')}"
     if report.findings:
         print_table(
-            f"{file}: {report.n_rows} rows, {len(report.columns)} columns",
+            f"{file}: {size}",
             ("rule", "findings", "rows"),
             (
                 (f"{rule}: {RULES[rule]}", str(count), str(report.rows_with(rule)))
@@ -95,7 +100,7 @@ def _print(file: str, report: Report, top: int | None) -> None:
             ),
         )
     else:
-        print_text(f"{file}: {report.n_rows} rows, {len(report.columns)} columns: nothing found")
+        print_text(f"{file}: {size}: nothing found")
     for rule in report.counts:
         found = [finding for finding in report.findings if finding.rule == rule]
         for finding in found[:top]:

@@ -123,7 +123,7 @@ def predict_command(
         quick=given,
     )
     if plot is not None:
-        _plot(architecture, plot, prediction, lp_accuracy, model)
+        _plot(architecture, plot, prediction, (lp_accuracy, lp_gain), model)
     if as_json:
         print_json(prediction)
     else:
@@ -134,24 +134,28 @@ def _plot(
     architecture: str,
     path: Path,
     prediction: Prediction | None = None,
-    lp_accuracy: float | None = None,
+    lps: tuple[float | None, float | None] = (None, None),
     model: str | None = None,
 ) -> None:
     from hubbot.gains.pictures.draw import Marked
-    from hubbot.numbers import plot_lp_against_gain
+    from hubbot.numbers import find_calibration, plot_lp_against_gain
 
+    lp, lp_gain = lps
+    base_lp = find_calibration(architecture).scale.base_lp
+    if lp_gain is not None and base_lp is not None:
+        lp = base_lp + lp_gain  # where the prediction stands, whatever the probe's own accuracy
     marked = []
     if (
         prediction is not None
         and prediction.gain is not None
         and prediction.interval is not None
-        and lp_accuracy is not None
+        and lp is not None
         and not prediction.quick_targets
     ):
         marked.append(
             Marked(
                 name=model or "this checkpoint",
-                lp=lp_accuracy,
+                lp=lp,
                 gain=prediction.gain,
                 interval=prediction.interval,
             )

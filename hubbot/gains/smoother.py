@@ -192,12 +192,6 @@ class Smoother:
         """float64 of shape (n,): gain of each model minus its prediction from the others."""
         return self.weights / np.diag(self.inverse)
 
-    def predict_fitted(self) -> Array:
-        """Return float64 of shape (n,): expected gain of each fitted model from the others."""
-        # The gains that were fitted: alpha = G y, so y = G^-1 alpha.
-        gain = self.centre + np.linalg.solve(self.inverse, self.weights)
-        return gain - self.left_out
-
     def predict(self, rows: Rows) -> Array:
         """Return float64 of shape (m,): expected gains, points."""
         expected: Array = self.centre + self._kernel(rows) @ self.weights

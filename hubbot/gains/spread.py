@@ -117,7 +117,7 @@ class Predictor:
     reach: Reach
     """How far the smoother is followed."""
     seen: tuple[float, float]
-    """Least and greatest gain expected of a fitted model from the others, points."""
+    """Least and greatest gain of a fitted model, points."""
     plain: "Predictor | None" = None
     """The predictor that knows no flags; None where this one does not use them."""
 
@@ -194,7 +194,7 @@ class Predictor:
         return inside + self._limited(inside, added)
 
     def _limited(self, gain: Array, added: Array) -> Array:
-        """Return what may be added without leaving the gains that were ever expected."""
+        """Return what may be added without leaving the gains that models were seen to have."""
         low, high = self.seen
         within: Array = np.clip(gain + added, np.minimum(gain, low), np.maximum(gain, high)) - gain
         return np.where(added == 0, 0.0, within)
@@ -214,7 +214,7 @@ def make_predictor(
     """
     plain = plain if "flags" in form.needs else None
     smoother = fit(form, tuning, rows, gain)
-    reach, seen = _reach_of(rows, gain), _expected_range(smoother)
+    reach, seen = _reach_of(rows, gain), (float(gain.min()), float(gain.max()))
     residuals = np.abs(smoother.left_out)
     if len(rows) < MIN_FOR_SCALE or not np.any(residuals > 0):
         ones = np.ones(len(rows))
@@ -305,12 +305,6 @@ def probabilities_positive(spread: Spread, *, lp_sd: float = 0.0) -> Array:
     above[is_blurred] = _normal_share(values[is_blurred] / blur[is_blurred, None]).sum(axis=1)
     probability: Array = (above * spread.n / values.shape[1] + 0.5) / (spread.n + 1)
     return probability
-
-
-def _expected_range(smoother: Smoother) -> tuple[float, float]:
-    # Not the gains themselves: the greatest single run is a lucky one.
-    fitted = smoother.predict_fitted()
-    return float(fitted.min()), float(fitted.max())
 
 
 def _reach_of(rows: Rows, gain: Array) -> Reach:

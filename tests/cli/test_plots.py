@@ -30,6 +30,17 @@ def test_one_checkpoint_is_drawn_among_the_known_ones(
     assert picture.std() > 0.05  # not an empty sheet
 
 
+def test_a_checkpoint_told_by_its_lp_gain_is_marked_as_well(
+    hubbot: Callable[..., Any], tmp_path: Path
+) -> None:
+    drawn = []
+    for name, lp in (("gain", ("--lp-gain", "13.27")), ("accuracy", ("--lp-accuracy", "70"))):
+        path = tmp_path / f"{name}.svg"
+        assert hubbot(*ONE, *lp, "--model", "me/mine", "--plot", path).code == 0
+        drawn.append(path.read_text(encoding="utf-8"))
+    assert all("me/mine" in text for text in drawn)
+
+
 def test_without_an_lp_the_calibration_alone_is_drawn(
     hubbot: Callable[..., Any], tmp_path: Path
 ) -> None:
