@@ -38,7 +38,7 @@ Files = dict[str, Any]
         (["predict", "-a", "roberta-base", "--lp-gain", "-400"], ("-400", "expected")),
         (
             ["predict", "-a", "roberta-base", "--lp-accuracy", "70", "--lp-gain", "3"],
-            ("--lp-accuracy", "--lp-gain", "found both"),
+            ("LP accuracy 70", "LP gain +3", "contradict each other"),
         ),
         (
             ["predict", "-a", "roberta-base", "--lp-accuracy", "70", "--protocol", "lp-mnli"],
