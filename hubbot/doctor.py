@@ -3,7 +3,7 @@
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -14,10 +14,13 @@ from hubbot import __version__
 from hubbot.catalog.architectures import load_architectures
 from hubbot.catalog.datasets import load_datasets
 from hubbot.catalog.revisions import Revisions, write_revisions
-from hubbot.errors import HubbotError
+from hubbot.errors import HubbotError, RemoteError
 from hubbot.extras import EXTRAS, install_command, missing_modules
 from hubbot.measurement import Report, hub_api, no_report
 from hubbot.settings import Settings
+
+_GONE = ("not_found", "revision_not_found", "gated", "disabled", "unauthorised", "forbidden")
+"""Kinds of refusal that concern one data set, not the connection."""
 
 Status = Literal["ok", "warning", "problem"]
 
@@ -152,7 +155,19 @@ def _try(check: str, call: Callable[[], str]) -> Finding:
         )
 
 
-def pin_revisions(path: Path, settings: Settings, *, report: Report = no_report) -> Revisions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """What ``doctor --datasets`` resolved."""
+
+    models: Mapping[str, str]
+    """Commits of the base models by Hub id."""
+    datasets: Mapping[str, str]
+    """Commits of the data sets by Hub id."""
+    missing: Mapping[str, str]
+    """Data sets that the Hub does not hand out, and why; not in the lock."""
+
+
+def pin_revisions(path: Path, settings: Settings, *, report: Report = no_report) -> Pinned:
     """Resolve the commits of all base models and data sets of the catalog, and write the lock.
 
     Args:
@@ -161,27 +176,32 @@ def pin_revisions(path: Path, settings: Settings, *, report: Report = no_report)
         report: Told how many are resolved.
 
     Returns:
-        What was written.
+        What was written, and the data sets that are gone: some were withdrawn by their owners.
 
     Raises:
-        RemoteError: If the Hub cannot be asked for one of them; nothing is written then.
+        RemoteError: If the Hub cannot be asked, or lacks a base model; nothing is written then.
     """
     from hubbot.hub.cards import head_of
     from hubbot.hub.datasets import resolve_dataset
 
     api = hub_api(settings)
     models = [entry.hub_id for entry in load_architectures()]
-    datasets = [spec.hub_id for spec in load_datasets()]
-    commits = {}
-    for index, hub_id in enumerate([*models, *datasets], start=1):
-        is_model = index <= len(models)
-        commits[hub_id] = (
-            head_of(hub_id, api=api) if is_model else resolve_dataset(hub_id, None, api=api)
-        )
-        report("resolving revisions", index, len(models) + len(datasets))
-    revisions = Revisions(
-        models={name: commits[name] for name in models},
-        datasets={name: commits[name] for name in datasets},
-    )
-    write_revisions(path, revisions)
-    return revisions
+    # Several entries share a repository; all of them read the same branch of it.
+    branches = {spec.hub_id: spec.hub_revision or None for spec in load_datasets()}
+    total = len(models) + len(branches)
+    heads: dict[str, str] = {}
+    commits: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for index, hub_id in enumerate(models, start=1):
+        heads[hub_id] = head_of(hub_id, api=api)
+        report("resolving revisions", index, total)
+    for index, (hub_id, branch) in enumerate(branches.items(), start=len(models) + 1):
+        try:
+            commits[hub_id] = resolve_dataset(hub_id, branch, api=api)
+        except RemoteError as error:
+            if error.kind not in _GONE:
+                raise
+            missing[hub_id] = str(error)
+        report("resolving revisions", index, total)
+    write_revisions(path, Revisions(models=heads, datasets=commits))
+    return Pinned(models=heads, datasets=commits, missing=missing)

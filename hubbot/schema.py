@@ -6,6 +6,7 @@ Only the standard library is imported here: the probing child reads these values
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date as Date  # noqa: N812 - the field itself is called date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +19,17 @@ DEFAULT_HEAD: HeadName = "head"
 SplitName = Literal["train", "validation", "test"]
 """What a split serves as; the data set's own name for it is in the catalog."""
 
+SplitRule = Literal["as-run", "as-written"]
+"""Which rows are the test where the makers hide its labels (design, protocols)."""
+
 Pooling = Literal["first", "mean", "last_token", "decoder_eos"]
 """How one vector is taken from the last hidden states (design, protocols)."""
 
 Interval = tuple[float, float]
 """Lower and upper end, in points."""
+
+RepoType = Literal["model", "dataset"]
+"""The Hub's word for a kind of repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +106,83 @@ class DatasetSpec:
     """Licence as the makers state it."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """For each group of values, the public page they were read from."""
+    groups: tuple[str, ...] = ()
+    """Groups of targets that it belongs to, such as ``site36``."""
+    alternatives: tuple[str, ...] = ()
+    """Other Hub ids seen with the same rows."""
+    hub_revision: str = ""
+    """Branch that must be read, such as ``refs/convert/parquet``; empty for main."""
+    test_is_public: bool = True
+    """Whether the makers publish the labels of a test split. Where they do not, the official
+    validation split is the test, and the written rule of the papers would cut one from train."""
+    casting: str = ""
+    """How its rows become texts and a class, by name in ``data.castings``; empty where they are."""
+    raw_columns: tuple[str, ...] = ()
+    """Columns that the casting reads; empty without one."""
+    group_column: str = ""
+    """Text column whose equal values stay together when train is cut; empty for rows by rows."""
+    cut_test: float = 0.0
+    """Where there is no test split: how much of train becomes the test, as a share (below 1) or as
+    a number of rows; 0 elsewhere."""
+    cut_validation: float = 0.0
+    """The same for validation; 0 where it is official or cut off both ends of train."""
+    notes: str = ""
+    """What is unknown, and what is our own choice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GainRecipe:
+    """How a checkpoint is fine-tuned on a target (protocols.toml)."""
+
+    learning_rate: float
+    """Peak of AdamW's learning rate, reached after the warm-up, falling linearly to 0."""
+    weight_decay: float
+    """AdamW's decoupled decay."""
+    warmup_share: float
+    """Share of all steps before the peak, 0 to 1."""
+    batch_size: int
+    """Rows per step, whatever the memory holds at a time."""
+    max_epochs: int
+    """Passes over the training rows, at most."""
+    validate_every: int | None
+    """Training rows between two looks at validation; None for once an epoch."""
+    patience: int
+    """Looks in a row without improvement after which training stops."""
+    threshold: float
+    """Points by which validation must improve to count."""
+    max_length: int
+    """Tokens after which a text, or a pair, is cut, longest side first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GainProtocol:
+    """How a gain is measured; a number without it is not published."""
+
+    name: str
+    """Name without version and size, such as ``gain-minilm``."""
+    version: int
+    """Raised when the same name would give other numbers."""
+    recipe: GainRecipe
+    """Fine-tuning."""
+    split_rule: SplitRule = "as-run"
+    """``as-run``: hidden tests are replaced by the official validation split; ``as-written``: they
+    are cut from train, as the papers' text says."""
+    max_train: int | None = None
+    """Training rows of the label-stratified prefix; None for all."""
+    epochs: int | None = None
+    """Epochs instead of the recipe's; None for the recipe's."""
+
+    @property
+    def identifier(self) -> str:
+        """``gain-minilm@1`` or ``gain-minilm@1+as-written+train1000+epochs3``."""
+        parts = [f"{self.name}@{self.version}"]
+        if self.split_rule != "as-run":
+            parts.append(self.split_rule)
+        if self.max_train is not None:
+            parts.append(f"train{self.max_train}")
+        if self.epochs is not None:
+            parts.append(f"epochs{self.epochs}")
+        return "+".join(parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +265,38 @@ class RemoteCheckpoint:
     base_models: tuple[str, ...] = ()
     """Declared ``base_model`` ids of the card."""
 
+    @property
+    def repo_id(self) -> str:
+        """Hub id, as ``RemoteDataset`` calls it."""
+        return self.model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteDataset:
+    """What the Hub says of the repository of a data set."""
+
+    dataset: str
+    """Hub id as the Hub spells it now (renames followed)."""
+    revision: str
+    """Full commit hash of the main branch."""
+    owner: str
+    """Namespace of the id; empty for the oldest repositories."""
+    is_private: bool
+    """Visible to some accounts only."""
+    is_gated: bool
+    """Asks for consent before files can be read."""
+    is_disabled: bool
+    """Switched off by the Hub."""
+
+    @property
+    def repo_id(self) -> str:
+        """Hub id, as ``RemoteCheckpoint`` calls it."""
+        return self.dataset
+
+
+RemoteRepository = RemoteCheckpoint | RemoteDataset
+"""A repository whose card may be annotated."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalCheckpoint:
@@ -218,6 +334,36 @@ class DataSplit:
     """Name of the split in the data set."""
     revision: str
     """Commit hash of the data set; empty for a local folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A data set made ready for fine-tuning: cast, split and checked."""
+
+    name: str
+    """Name in the catalog, Hub id, or the file's name."""
+    splits: Mapping[SplitName, DataSplit]
+    """``train``, ``validation`` and ``test``: Parquet files with the columns ``text`` (string),
+    for pairs ``text_pair`` (string), and ``label`` (int64 class number, or float64)."""
+    is_pair: bool
+    """Whether there is a column ``text_pair``."""
+    label_names: tuple[str, ...]
+    """Class names in label order; empty for a regression."""
+    metric: str
+    """``accuracy``, or ``spearman`` for a regression."""
+    source: str
+    """Hub id and revision, or the files it was read from."""
+    licence: str
+    """Licence as the makers state it; empty where unknown."""
+    split_rule: str
+    """How the three splits were made, in a sentence."""
+    notes: tuple[str, ...] = ()
+    """What a user should know: guessed columns, overlaps, sampling."""
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether labels are numbers instead of classes."""
+        return not self.label_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,11 +479,55 @@ class CalibrationSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SensitivityNote:
+    """What a data-set card says of one architecture: is fine-tuning on it worth another start?"""
+
+    dataset: str
+    """Hub id of the data set."""
+    revision: str
+    """Commit hash of the data that was read; empty where unknown."""
+    target: str
+    """Name in the catalog; the Hub id where it has none."""
+    config: str | None
+    """Configuration of the data set; None for the only one."""
+    architecture: str
+    """Name in the catalog."""
+    base_model: str
+    """Hub id of the pretrained model."""
+    intermediate_model: str
+    """Hub id of the strong intermediate model it was compared with."""
+    intermediate_revision: str
+    """Commit hash of that model; empty where unknown."""
+    gain: float
+    """Mean over seeds of test score on the intermediate model minus on the base model, points."""
+    interval: Interval
+    """Interval of ``level`` over seeds and test rows, points."""
+    level: float
+    """Nominal coverage of the interval, between 0 and 1."""
+    se: float | None
+    """Standard error of the gain, points; None for one seed."""
+    seeds: int
+    """Number of seeds, the same on both sides."""
+    n_test: int
+    """Test rows."""
+    metric: str = "accuracy"
+    """What the test score is: ``accuracy``, or ``spearman`` for a regression."""
+    protocol: str
+    """Identifier of the protocol, such as ``gain-minilm@1``."""
+    verdict: str
+    """The answer as one plain sentence."""
+    date: Date
+    """Day of the measurement."""
+    hubbot_version: str
+    """Version that measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """A change to one card, ready to be published."""
 
     model: str
-    """Hub id."""
+    """Hub id, of a data set where ``repo_type`` says so."""
     parent: str
     """Commit hash on the main branch that ``new`` was made from."""
     old: bytes
@@ -348,6 +538,13 @@ class Proposal:
     """Title of the pull request and of its commit."""
     body: str
     """Description of the pull request; holds the marker."""
+    repo_type: RepoType = "model"
+    """Whether it is the card of a model or of a data set."""
+
+    @property
+    def item(self) -> str:
+        """The repository as messages name it."""
+        return self.model if self.repo_type == "model" else f"data set {self.model}"
 
 
 Action = Literal["would-open", "would-update", "opened", "updated", "unchanged", "skipped"]
@@ -383,3 +580,19 @@ class Annotation:
     """Unified diff of what was or would be committed to the card; empty where nothing is."""
     record: Mapping[str, Any]
     """The score record as plain values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetAnnotation:
+    """What became of a note for a data-set card."""
+
+    dataset: str
+    """Hub id."""
+    action: Action
+    """In one word."""
+    reason: str
+    """Why, in a sentence; empty where the action says it."""
+    url: str | None
+    """Address of the pull request."""
+    diff: str
+    """Unified diff of what was or would be committed to the card; empty where nothing is."""

@@ -66,7 +66,11 @@ def _with_size(protocol: Protocol, size: str) -> Protocol:
 
 @cache
 def _by_name() -> dict[str, Protocol]:
-    return {name: _entry(name, table) for name, table in read_table("protocols.toml").items()}
+    return {
+        name: _entry(name, table)
+        for name, table in read_table("protocols.toml").items()
+        if table.get("kind", "probe") == "probe"
+    }
 
 
 def _entry(name: str, table: dict[str, Any]) -> Protocol:

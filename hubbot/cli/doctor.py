@@ -28,12 +28,16 @@ def doctor_command(
     settings = settings_of()
     if datasets:
         with Reporter() as report:
-            revisions = pin_revisions(settings.revisions_file, settings, report=report)
+            pinned = pin_revisions(settings.revisions_file, settings, report=report)
         note(f"written to {settings.revisions_file}")
         if as_json:
-            print_json(revisions)
+            print_json(pinned)
         else:
-            print_pairs([*revisions.models.items(), *revisions.datasets.items()])
+            print_pairs([*pinned.models.items(), *pinned.datasets.items()])
+        for reason in pinned.missing.values():
+            note(f"not pinned: {reason}")
+        if pinned.missing:
+            raise typer.Exit(1)
         return
     findings = examine(settings)
     if as_json:

@@ -8,8 +8,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hubbot.errors import DatasetError
@@ -72,41 +73,74 @@ def load_from_hub(
         DatasetError: If the Hub's data set cannot be read or disagrees with the catalog.
     """
     folder = cache_dir / "datasets" / spec.name / revision
-    loaded: dict[SplitName, DataSplit] = {}
-    for role, split in spec.splits.items():
-        path = folder / f"{split}.parquet"
-        if not path.is_file():
-            _fetch_split(spec, split, path, revision=revision, token=token)
-        loaded[role] = _check_split(spec, path, split, revision=revision)
-    return loaded
+    paths = {split: folder / f"{split}.parquet" for split in spec.splits.values()}
+    missing = {split: path for split, path in paths.items() if not path.is_file()}
+    if missing:
+        columns = (*spec.text_columns, spec.label_column)
+        fetch_columns(spec, missing, columns=columns, revision=revision, token=token)
+    return {
+        role: _check_split(spec, paths[split], split, revision=revision)
+        for role, split in spec.splits.items()
+    }
 
 
-def _fetch_split(
-    spec: DatasetSpec, split: str, path: Path, *, revision: str, token: str | None
+def fetch_columns(
+    spec: DatasetSpec,
+    paths: Mapping[str, Path],
+    *,
+    columns: Sequence[str],
+    revision: str,
+    token: str | None,
 ) -> None:
-    """Write one split's columns to ``path``, whole or not at all."""
+    """Write columns of a Hub data set to Parquet files, each whole or not at all.
+
+    Args:
+        spec: Entry of the catalog; where it has a ``hub_revision``, that branch's layout
+            (``<config>/<split>/*.parquet``, without configurations of its own) is expected.
+        paths: For each wanted split of the data set the file to write; all beside each other.
+        columns: Columns to keep.
+        revision: Commit hash or branch of the data set; empty for its main branch.
+        token: Token for reading.
+
+    Raises:
+        DatasetError: If the Hub's data set cannot be read, or lacks a column.
+    """
     import datasets
 
-    columns = [*spec.text_columns, spec.label_column]
-    try:
-        table = datasets.load_dataset(
-            spec.hub_id, spec.config, split=split, revision=revision, token=token
-        ).select_columns(columns)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        RuntimeError,
-        datasets.exceptions.DatasetsError,
-    ) as error:
-        raise DatasetError(
-            f"data set {spec.hub_id} (split {split}, revision {revision[:12]}) cannot be read: "
-            f"{error}. Check the connection, or give the files with --data-dir"
-        ) from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    table.to_parquet(partial)
-    partial.replace(path)
+    what: dict[str, Any] = {"name": spec.config}
+    if spec.hub_revision:
+        folder = spec.config or "default"
+        what = {"data_files": {split: f"{folder}/{split}/*.parquet" for split in paths}}
+    beside = next(iter(paths.values())).parent
+    beside.mkdir(parents=True, exist_ok=True)
+    # A cache of its own: from a shared one, ``datasets`` serves another revision of the same data
+    # set, with no more than a warning, when the one asked for cannot be had.
+    with TemporaryDirectory(dir=beside, prefix=".arrow-") as cache:
+        try:
+            tables = datasets.load_dataset(
+                spec.hub_id,
+                **what,
+                split=list(paths),
+                revision=revision or None,
+                token=token,
+                cache_dir=cache,
+            )
+            for table, path in zip(tables, paths.values(), strict=True):
+                partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+                table.select_columns(list(columns)).to_parquet(partial)
+                partial.replace(path)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            RuntimeError,
+            datasets.exceptions.DatasetsError,
+        ) as error:
+            raise DatasetError(
+                f"data set {spec.hub_id} (split {', '.join(paths)}, revision "
+                f"{revision[:12] or 'main'}) cannot be read: {error}. Check the connection, or "
+                "give the files with --data-dir"
+            ) from error
 
 
 def _check_split(spec: DatasetSpec, path: Path, split: str, *, revision: str) -> DataSplit:
@@ -129,7 +163,7 @@ def _check_split(spec: DatasetSpec, path: Path, split: str, *, revision: str) ->
         )
     return DataSplit(
         path=path,
-        digest=_content_digest(table),
+        digest=content_digest(table),
         n_rows=table.num_rows,
         split=split,
         revision=revision,
@@ -197,7 +231,7 @@ def read_label_names(path: Path, column: str) -> tuple[str, ...] | None:
     return tuple(str(name) for name in names) if isinstance(names, list) else None
 
 
-def _content_digest(table: "pa.Table") -> str:
+def content_digest(table: "pa.Table") -> str:
     """Digest of the values in row order, independent of compression and row groups."""
     digest = hashlib.sha256()
     for name in table.column_names:

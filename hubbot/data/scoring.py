@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from hubbot.errors import DatasetError
 
+Numbers = NDArray[np.int64] | NDArray[np.float64]
+
 _MODULES = Path(__file__).parent / "metrics"
 
 
@@ -44,16 +46,16 @@ def _metric(name: str) -> Any:
     return evaluate.load(str(module))
 
 
-def score(metric: str, predictions: NDArray[np.int64], references: NDArray[np.int64]) -> float:
+def score(metric: str, predictions: Numbers, references: Numbers) -> float:
     """Score one run of predictions.
 
     Args:
         metric: Name of a packaged metric module.
-        predictions: int64 of shape (n_test,), predicted class numbers.
-        references: int64 of shape (n_test,), true class numbers.
+        predictions: Shape (n_test,): predicted class numbers (int64), or numbers (float64).
+        references: Shape (n_test,): the true ones.
 
     Returns:
-        The metric in points, 0 to 100.
+        The metric in points: accuracy 0 to 100, Spearman's correlation -100 to 100.
 
     Raises:
         DatasetError: If the metric is not packaged, or the lengths differ.

@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -18,6 +20,20 @@ class Recipe(BaseModel):
     seeds: list[int]
 
 
+class FinetuningRecipe(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    learning_rate: float
+    weight_decay: float
+    warmup_share: float
+    batch_size: int
+    max_epochs: int
+    validate_every: int | None = None
+    patience: int
+    threshold: float
+    max_length: int
+
+
 class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -29,8 +45,26 @@ class Entry(BaseModel):
     recipe: Recipe
 
 
+class GainEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    kind: Literal["gain"]
+    version: int
+    architectures: list[str]
+    recipe: FinetuningRecipe
+
+
 def test_the_file_holds_what_a_protocol_may_hold() -> None:
-    TypeAdapter(dict[str, Entry]).validate_python(read_table("protocols.toml"))
+    kinds = TypeAdapter(dict[str, GainEntry | Entry])
+    entries = kinds.validate_python(read_table("protocols.toml"))
+    assert {type(entry) for entry in entries.values()} == {GainEntry, Entry}
+
+
+def test_protocols_that_fine_tune_are_not_taken_for_probes() -> None:
+    probes = {name for name, table in read_table("protocols.toml").items() if "kind" not in table}
+    assert {protocol.name for protocol in load_protocols()} == probes
+    with pytest.raises(SettingsError, match="unknown protocol 'gain-bert'"):
+        get_protocol("gain-bert")
 
 
 def test_lp_mnli_is_as_the_design_writes_it() -> None:

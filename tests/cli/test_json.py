@@ -104,12 +104,18 @@ def test_doctor_resolves_revisions_or_writes_nothing(
     hub: LocalHub, hubbot: Callable[..., Any], sound: Files, tmp_path: Path
 ) -> None:
     from hubbot.catalog.architectures import load_architectures
+    from hubbot.catalog.datasets import load_datasets
 
+    # One was withdrawn, and this Hub makes no Parquet branches.
+    gone = "mteb/AmazonReviewsClassification"
+    branched = {spec.hub_id for spec in load_datasets() if spec.hub_revision}
     lock = tmp_path / "revisions.toml"
     entries = load_architectures()
     for entry in entries[1:]:
         hub.add_model(entry.hub_id, {"config.json": b"{}"})
-    hub.add_dataset("nyu-mll/multi_nli", {"README.md": b"# MultiNLI\n"})
+    datasets = {spec.hub_id for spec in load_datasets()}
+    for hub_id in sorted(datasets - {gone}):
+        hub.add_dataset(hub_id, {"README.md": b"# A data set\n"})
     lacking = hubbot("doctor", "--datasets")
     assert lacking.code == 4
     assert entries[0].hub_id in lacking.err
@@ -117,7 +123,9 @@ def test_doctor_resolves_revisions_or_writes_nothing(
 
     hub.add_model(entries[0].hub_id, {"config.json": b"{}"})
     ran = hubbot("doctor", "--datasets", "--json")
-    assert ran.code == 0, ran.err
+    assert ran.code == 1, ran.err
+    assert "not pinned" in ran.err
+    assert ran.json["missing"].keys() == branched | {gone}
     assert ran.json["models"] == {entry.hub_id: hub.head(entry.hub_id) for entry in entries}
     assert ran.json["datasets"]["nyu-mll/multi_nli"] == hub.head(
         "nyu-mll/multi_nli", kind="datasets"

@@ -129,3 +129,15 @@ def test_a_data_set_that_is_not_there_is_named(tmp_path: Path, hub: LocalHub) ->
     spec = dataclasses.replace(MNLI, hub_id="nobody/nothing")
     with pytest.raises(DatasetError, match=r"nobody/nothing .*--data-dir"):
         load_from_hub(spec, revision="0" * 40, cache_dir=tmp_path)
+
+
+def test_another_revision_is_never_served_instead(tmp_path: Path, hub: LocalHub) -> None:
+    rows = {"premise": ["a", "b"], "hypothesis": ["c", "d"], "label": [0, 1]}
+    files = {
+        f"data/{split}-00000-of-00001.parquet": write(tmp_path / f"{split}.parquet", **rows)
+        for split in MNLI.splits.values()
+    }
+    hub.add_dataset("nyu-mll/multi_nli", files)
+    load_from_hub(MNLI, revision=hub.head("nyu-mll/multi_nli", kind="datasets"), cache_dir=tmp_path)
+    with pytest.raises(DatasetError, match=r"revision 111111111111\) cannot be read"):
+        load_from_hub(MNLI, revision="1" * 40, cache_dir=tmp_path)

@@ -1,0 +1,122 @@
+"""What does not add up in a catalog data set: refused where it would spoil scores, else told."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from hubbot.catalog.datasets import published_rows, split_parts
+from hubbot.data.prepared import LABEL, TEXT, TEXT_PAIR
+from hubbot.data.raw_splits import RawSplits
+from hubbot.errors import DatasetError
+from hubbot.schema import DatasetSpec, SplitName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FAR = 0.01
+"""Share of the published rows beyond which a split is another data set as far as scores go."""
+
+Tables = Mapping[SplitName, "pa.Table"]
+"""Tables with ``text``, for pairs ``text_pair``, and ``label``."""
+
+
+def class_name_notes(spec: DatasetSpec, raw: RawSplits) -> list[str]:
+    """Compare the class names that the files give with the catalog's.
+
+    Args:
+        spec: Entry of the catalog.
+        raw: Splits as they were read.
+
+    Raises:
+        DatasetError: If the files have the same classes in another order, or another number of
+            them: class numbers would mean something else.
+    """
+    if raw.label_names is None or not spec.label_names:
+        return []
+    found = [_folded(name) for name in raw.label_names]
+    expected = [_folded(name) for name in spec.label_names]
+    if found == expected:
+        return []
+    said = f"the files name the classes {list(raw.label_names)}, the catalog {spec.label_names}"
+    if sorted(found) == sorted(expected) or len(found) != len(expected):
+        raise DatasetError(
+            f"data set {spec.name!r}: {said}; expected the same in the same order: give the files "
+            "that the catalog names"
+        )
+    return [said]
+
+
+def _folded(name: str) -> str:
+    """Drop what spells one class name in several ways: case, kind of dash, emoji variants."""
+    return (
+        name.casefold().replace("-", "_").replace(" ", "_").replace("\N{VARIATION SELECTOR-16}", "")
+    )
+
+
+def size_notes(spec: DatasetSpec, raw: RawSplits) -> list[str]:
+    """Tell splits that are missing, or hold another number of rows than was published.
+
+    Args:
+        spec: Entry of the catalog.
+        raw: Splits as they were read.
+    """
+    notes = []
+    for role in spec.splits:
+        published = published_rows(spec, role)
+        n_rows = raw.tables[role].num_rows if role in raw.tables else 0
+        if n_rows == published:
+            continue
+        split = " + ".join(split_parts(spec, role))
+        note = f"{split}: {n_rows:,} rows here, {published:,} published"
+        if abs(n_rows - published) > FAR * published:
+            note += "; scores do not compare with those on the whole data set"
+        notes.append(note)
+    return notes
+
+
+def class_notes(spec: DatasetSpec, tables: Tables) -> list[str]:
+    """Tell classes of validation and test that train lacks; refuse a train of one class.
+
+    Args:
+        spec: Entry of the catalog.
+        tables: The three splits.
+
+    Raises:
+        DatasetError: If all training rows have the same label.
+    """
+    found = {role: set(table[LABEL].unique().to_pylist()) for role, table in tables.items()}
+    if len(found["train"]) == 1:
+        raise DatasetError(
+            f"data set {spec.name!r}: all {tables['train'].num_rows:,} training rows have label "
+            f"{found['train'].pop()}; expected two different ones at least: give more of the data"
+        )
+    if not spec.label_names:
+        return []
+    notes = []
+    for role in ("validation", "test"):
+        lacking = [spec.label_names[label] for label in sorted(found[role] - found["train"])]
+        if lacking:
+            notes.append(f"{role} has rows of classes that train lacks: {', '.join(lacking)}")
+    return notes
+
+
+def overlap_notes(tables: Tables) -> list[str]:
+    """Count the texts (or pairs) of train that stand in test again, letter by letter.
+
+    Args:
+        tables: The three splits.
+    """
+    seen = set(_texts(tables["train"]))
+    test = _texts(tables["test"])
+    again = [texts for texts in test if texts in seen]
+    if not again:
+        return []
+    n_texts = len(set(again))
+    return [
+        f"{n_texts:,} {'text' if n_texts == 1 else 'different texts'} of train in test again "
+        f"({len(again):,} of {len(test):,} test rows): scores may be too high"
+    ]
+
+
+def _texts(table: "pa.Table") -> list[tuple[str, ...]]:
+    sides = [name for name in (TEXT, TEXT_PAIR) if name in table.column_names]
+    return list(zip(*(table[name].to_pylist() for name in sides), strict=True))

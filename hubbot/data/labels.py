@@ -1,0 +1,283 @@
+"""What the cells of a label column mean: classes in an order, or numbers of a regression.
+
+Wrong usage (an option that would settle it, or that contradicts the data) is a ``SettingsError``;
+data that no option mends is a ``DatasetError``.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubbot.errors import DatasetError, SettingsError
+from hubbot.printable import printable
+from hubbot.schema import SplitName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FEW = 30
+"""Different whole numbers up to which they are taken as classes without asking."""
+
+MANY = 10_000
+"""Different values after which counting them stops; classes are never that many."""
+
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+"""A number as CSV, JSON and Parquet cells spell it; ``inf`` and ``nan`` are none."""
+
+_INFINITE = ("inf", "infinity", "nan")
+_DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCounts:
+    """What one split's label column holds."""
+
+    rows: int
+    """Rows of the split."""
+    missing: int
+    """Rows whose label is empty."""
+    counts: Mapping[str, int]
+    """Rows of each value, blanks around it cut; of the first ``MANY`` values where more."""
+    is_numeric: bool
+    """Whether every value is a number (``nan`` aside)."""
+    is_whole: bool
+    """Whether every value is a whole number (``nan`` aside)."""
+
+    @property
+    def has_many(self) -> bool:
+        """Whether counting stopped."""
+        return len(self.counts) >= MANY
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the makers keep the labels: all are empty or -1."""
+        return all(value in ("-1", "-1.0") for value in self.counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelPlan:
+    """How the cells of a label column become class numbers or floats."""
+
+    names: tuple[str, ...]
+    """Class names in label order; empty for a regression."""
+    numbers: Mapping[str, int]
+    """Class number of each value; values that are not there count as empty."""
+    note: str
+    """What the labels were taken for, in a sentence."""
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether labels are numbers instead of classes."""
+        return not self.names
+
+    def encode(self, column: "pa.Array") -> NDArray[np.float64]:
+        """Return class numbers (or floats) of a label column, NaN where the label is empty.
+
+        Args:
+            column: Array or chunked array of strings, shape (n_rows,).
+        """
+        import pyarrow.compute as pc
+
+        coded = pc.dictionary_encode(_trimmed(column), null_encoding="encode").combine_chunks()
+        values = [self._value(text) for text in coded.dictionary.to_pylist()]
+        table = np.array(values, dtype=np.float64)
+        found: NDArray[np.float64] = table[coded.indices.to_numpy(zero_copy_only=False)]
+        return found
+
+    def _value(self, text: str | None) -> float:
+        if text is None:
+            return np.nan
+        return float(text) if self.is_regression else self.numbers.get(text, np.nan)
+
+
+def _trimmed(column: Any) -> Any:
+    """Cut blanks around cells and make empty ones null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(column, pa.Array):
+        column = pa.chunked_array([column])
+    cut = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(cut, ""), pa.scalar(None, pa.string()), cut)
+
+
+def _is_number(text: str) -> bool:
+    return re.match(NUMBER, text) is not None and math.isfinite(float(text))
+
+
+def count_labels(columns: "Iterable[pa.Array]") -> LabelCounts:
+    """Count the values of a label column that comes in pieces.
+
+    Args:
+        columns: Arrays or chunked arrays of strings.
+    """
+    import pyarrow.compute as pc
+
+    counts: Counter[str] = Counter()
+    rows = missing = 0
+    is_numeric = is_whole = True
+    for column in columns:
+        cells = _trimmed(column)
+        rows += len(cells)
+        missing += cells.null_count
+        found = pc.value_counts(cells.drop_null())
+        for value, number in zip(*(part.to_pylist() for part in found.flatten()), strict=True):
+            if is_numeric and value.lower() != "nan":
+                is_numeric = _is_number(value)
+                is_whole = is_whole and is_numeric and float(value).is_integer()
+            if value in counts or len(counts) < MANY:
+                counts[value] += number
+    return LabelCounts(
+        rows=rows,
+        missing=missing,
+        counts=counts,
+        is_numeric=is_numeric,
+        is_whole=is_numeric and is_whole,
+    )
+
+
+def plan_labels(
+    column: str,
+    found: Mapping[SplitName, LabelCounts],
+    *,
+    class_names: Sequence[str] = (),
+    is_regression: bool | None = None,
+) -> LabelPlan:
+    """Decide what labels mean from their values in all splits together.
+
+    Args:
+        column: Name of the label column, for messages.
+        found: Values of each split whose labels are not hidden.
+        class_names: Names in label order where the data set itself says them.
+        is_regression: What the user said; None where nothing.
+
+    Raises:
+        SettingsError: If the user has to say what is meant, or asked for what cannot be.
+        DatasetError: If the column holds no labels.
+    """
+    counts: Counter[str] = Counter()
+    for part in found.values():
+        counts.update(part.counts)
+    where = f"label column {printable(column)!r}"
+    n_rows = sum(part.rows - part.missing for part in found.values())
+    if not any(value.lower() != "nan" for value in counts):
+        raise DatasetError(f"{where}: every cell is empty; choose another with --label-column")
+    if class_names:
+        return _named_classes(where, counts, class_names, is_regression=is_regression)
+    has_many = any(part.has_many for part in found.values())
+    if all(part.is_numeric for part in found.values()):
+        counts = Counter({v: number for v, number in counts.items() if v.lower() != "nan"})
+        is_whole = all(part.is_whole for part in found.values())
+        return _numbers(where, counts, n_rows, is_whole, has_many, is_regression=is_regression)
+    return _strings(where, counts, n_rows, has_many, is_regression=is_regression)
+
+
+def _named_classes(
+    where: str, counts: Mapping[str, int], names: Sequence[str], *, is_regression: bool | None
+) -> LabelPlan:
+    if is_regression:
+        raise SettingsError(
+            f"{where} holds the classes {listed(names)}, and --regression needs numbers; leave "
+            "--regression out"
+        )
+    known = {str(place): place for place in range(len(names))}
+    by_name = {name: place for place, name in enumerate(names)}
+    numbers = {value: place for value, place in (known | by_name).items() if value in counts}
+    strange = sorted(set(counts) - set(numbers) - {"-1"})
+    if strange:
+        raise DatasetError(
+            f"{where}: {listed(strange)} is not in the data set's own label map "
+            f"{dict(enumerate(names))}; mend the file, or name another column with --label-column"
+        )
+    note = f"{len(names)} classes in the data set's own order: {listed(names)}"
+    return LabelPlan(names=tuple(names), numbers=numbers, note=note)
+
+
+def _numbers(
+    where: str,
+    counts: Mapping[str, int],
+    n_rows: int,
+    is_whole: bool,
+    has_many: bool,
+    *,
+    is_regression: bool | None,
+) -> LabelPlan:
+    values = sorted({float(value) for value in counts})
+    found = f"{'more than ' if has_many else ''}{len(values)} different"
+    if is_regression or (is_regression is None and not is_whole):
+        why = "as asked" if is_regression else "since some have fractions"
+        reach = "" if has_many else f" from {values[0]:g} to {values[-1]:g}"
+        note = (
+            f"labels are numbers{reach}, {why} a regression, scored by Spearman's rank correlation"
+        )
+        return LabelPlan(names=(), numbers={}, note=note)
+    if is_regression is None and len(values) > FEW:
+        raise SettingsError(
+            f"{where} holds {found} whole numbers: a regression, or that many classes? Say "
+            "--regression or --no-regression"
+        )
+    if has_many or len(values) * 2 > max(n_rows, 2 * FEW):
+        raise SettingsError(
+            f"{where} holds {found} numbers in {n_rows} rows, too many for classes; say "
+            "--regression, or choose another with --label-column"
+        )
+    place = {value: number for number, value in enumerate(values)}
+    names = tuple(str(int(value)) if value.is_integer() else f"{value:g}" for value in values)
+    return LabelPlan(
+        names=names,
+        numbers={text: place[float(text)] for text in counts},
+        note=f"{len(names)} classes, in the order of their numbers: {listed(names)}",
+    )
+
+
+def _strings(
+    where: str,
+    counts: Mapping[str, int],
+    n_rows: int,
+    has_many: bool,
+    *,
+    is_regression: bool | None,
+) -> LabelPlan:
+    with_comma = [value for value in counts if _DECIMAL_COMMA.match(value)]
+    words = [value for value in counts if not _is_number(value)]
+    rest = [value for value in words if value not in with_comma]
+    if with_comma and not rest:
+        raise DatasetError(
+            f"{where}: numbers with a decimal comma, such as {with_comma[0]!r}; write them with a "
+            "point"
+        )
+    if all(v.lower().lstrip("+-") in _INFINITE or re.match(NUMBER, v) for v in words):
+        raise DatasetError(f"{where}: {words[0]!r} is not a finite number; mend or empty the cell")
+    if is_regression:
+        example = printable(words[0], limit=40)
+        raise SettingsError(
+            f"{where} holds words such as {example!r}, and --regression needs numbers; leave it "
+            "out, or choose another with --label-column"
+        )
+    if has_many or len(counts) * 2 > n_rows:
+        found = f"{'more than ' if has_many else ''}{len(counts)}"
+        raise DatasetError(
+            f"{where} holds {found} different values in {n_rows} rows, so it is not a label; "
+            "choose another with --label-column"
+        )
+    names = tuple(sorted(counts))
+    folded = Counter(name.casefold() for name in names)
+    alike = [name for name in names if folded[name.casefold()] > 1]
+    note = f"{len(names)} classes, in alphabetical order: {listed(names)}"
+    if alike:
+        note += f"; some differ by case alone ({listed(alike)}): is that meant?"
+    return LabelPlan(
+        names=names, numbers={name: place for place, name in enumerate(names)}, note=note
+    )
+
+
+def listed(values: Sequence[str]) -> str:
+    """Return the first values, fit to be shown, and how many more there are."""
+    shown = ", ".join(printable(value, limit=40) for value in values[:8])
+    return shown if len(values) <= 8 else f"{shown} and {len(values) - 8} more"

@@ -1,0 +1,225 @@
+"""A data set that the catalog does not know, made ready for fine-tuning.
+
+What was guessed, dropped, sampled or found odd is told in ``Target.notes``. What an option settles
+is a ``SettingsError`` that names it; data that no option mends is a ``DatasetError``.
+"""
+
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubbot.data.guessing import Choice, check_named, choose_columns
+from hubbot.data.labels import LabelCounts, LabelPlan, count_labels, plan_labels
+from hubbot.data.load import read_label_names
+from hubbot.data.own_checks import MIN_ROWS, check_parts, check_size
+from hubbot.data.own_columns import describe_columns
+from hubbot.data.own_hub import read_hub
+from hubbot.data.own_rows import (
+    TEST_SHARE,
+    VALIDATION_SHARE,
+    Rows,
+    by_hash,
+    roles_by_text,
+    sample,
+    scan_rows,
+    table_of,
+)
+from hubbot.data.own_tables import OwnSplit, OwnTables, is_local, read_local, text_pieces
+from hubbot.data.prepared import ROLES, write_target
+from hubbot.data.splitting import cut_ends
+from hubbot.errors import DatasetError, SettingsError
+from hubbot.schema import SplitName, Target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_ROWS = 200_000
+"""Rows of a split that are used unless the caller says otherwise."""
+
+
+def load_own_target(
+    source: str,
+    *,
+    text_columns: tuple[str, ...] = (),
+    label_column: str = "",
+    config: str | None = None,
+    validation: str | None = None,
+    test: str | None = None,
+    is_regression: bool | None = None,
+    max_rows: int = MAX_ROWS,
+    revision: str = "",
+    cache_dir: Path,
+    token: str | None = None,
+) -> Target:
+    """Read any data set from files or the Hub, and cast, split and check it.
+
+    Args:
+        source: CSV, TSV, JSON or Parquet file, a folder with one file for each split, or a Hub id.
+        text_columns: One text column, or two for a pair; guessed without.
+        label_column: Guessed without.
+        config: Configuration of a Hub data set.
+        validation: Further file (on the Hub: split) that serves as validation.
+        test: Further file (on the Hub: split) that serves as test.
+        is_regression: Whether labels are numbers; None decides by their values.
+        max_rows: Rows of each split as given at most; more are sampled.
+        revision: Commit hash of a Hub data set.
+        cache_dir: hubbot's cache; the target's files are written below it.
+        token: Token for reading the Hub.
+
+    Returns:
+        Train, validation and test as Parquet files, with notes for the user.
+
+    Raises:
+        SettingsError: If a name is wrong, or the user has to say what is meant.
+        DatasetError: If the data cannot be read, or cannot be learnt from.
+    """
+    if max_rows < 10 * MIN_ROWS:
+        raise SettingsError(f"--max-rows {max_rows}: expected {10 * MIN_ROWS} or more")
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="reading-", dir=cache_dir) as spool:
+        tables = _read(source, config, validation, test, revision, cache_dir, Path(spool), token)
+        choice = _choose(tables, text_columns, label_column)
+        plan, visible, notes = _plan(tables, choice, is_regression=is_regression)
+        rows: dict[SplitName, Rows] = {}
+        for role in visible:
+            rows[role], said = _usable(tables.splits[role], choice, plan, max_rows)
+            notes += said
+        parts, rule = _divide(rows)
+        notes += check_parts(parts, plan.names)
+        return write_target(
+            tables.name,
+            {role: _table(parts[role], is_single=len(rows) == 1) for role in ROLES},
+            label_names=plan.names,
+            metric="spearman" if plan.is_regression else "accuracy",
+            source=tables.source,
+            licence="",
+            split_rule=rule,
+            folder=cache_dir / "targets" / "own" / _folder_name(tables.name),
+            notes=notes,
+            revision=tables.revision,
+        )
+
+
+def _read(
+    source: str,
+    config: str | None,
+    validation: str | None,
+    test: str | None,
+    revision: str,
+    cache_dir: Path,
+    spool: Path,
+    token: str | None,
+) -> OwnTables:
+    if not source.strip():
+        raise SettingsError("no data set named; expected a file, a folder or a Hub id (owner/name)")
+    if not is_local(source):
+        return read_hub(
+            source,
+            config=config,
+            validation=validation,
+            test=test,
+            revision=revision,
+            cache_dir=cache_dir,
+            token=token,
+        )
+    if config is not None:
+        raise SettingsError(f"--config {config}: {source} is a local file, which has no configs")
+    return read_local(source, validation=validation, test=test, spool=spool)
+
+
+def _choose(tables: OwnTables, texts: tuple[str, ...], label: str) -> Choice:
+    train = tables.splits["train"]
+    check_named(train.name, train.columns, train.unusable, texts=texts, label=label)
+    if texts and label:
+        return Choice(texts=texts, label=label, note="")
+    if not train.columns:
+        raise DatasetError(f"{train.name}: no column holds texts or numbers")
+    columns = describe_columns(train.columns, text_pieces(train, train.columns))
+    if columns[0].rows == 0:
+        raise DatasetError(f"{train.name}: no rows; expected {MIN_ROWS} or more")
+    return choose_columns(train.name, columns, texts=texts, label=label)
+
+
+def _plan(
+    tables: OwnTables, choice: Choice, *, is_regression: bool | None
+) -> tuple[LabelPlan, tuple[SplitName, ...], list[str]]:
+    """Decide what labels mean, and which splits show them."""
+    notes = [*tables.notes, *([choice.note] if choice.note else [])]
+    counts: dict[SplitName, LabelCounts] = {}
+    for role, split in tables.splits.items():
+        found = _label_counts(split, choice)
+        if role != "train" and found.is_hidden and found.rows:
+            notes.append(f"{split.name}: its labels are hidden, so that it cannot be the {role}")
+        else:
+            counts[role] = found
+    for role, found in counts.items():
+        check_size(tables.splits[role].name, role, found.rows, is_single=len(counts) == 1)
+    path = tables.splits["train"].paths[0]
+    names = read_label_names(path, choice.label) or ()
+    plan = plan_labels(choice.label, counts, class_names=names, is_regression=is_regression)
+    return plan, tuple(counts), [*notes, plan.note]
+
+
+def _label_counts(split: OwnSplit, choice: Choice) -> LabelCounts:
+    """Count labels; a split without the column hides them, as competitions' test files do."""
+    missing = [name for name in choice.texts if name not in split.columns]
+    if missing:
+        raise DatasetError(
+            f"{split.name}: no column {missing[0]!r}, which train has; found {list(split.columns)}"
+        )
+    if choice.label not in split.columns:
+        n_rows = sum(piece.num_rows for piece in text_pieces(split, choice.texts))
+        return LabelCounts(rows=n_rows, missing=n_rows, counts={}, is_numeric=False, is_whole=False)
+    pieces = text_pieces(split, [choice.label])
+    return count_labels(piece.column(choice.label) for piece in pieces)
+
+
+def _usable(
+    split: OwnSplit, choice: Choice, plan: LabelPlan, max_rows: int
+) -> tuple[Rows, list[str]]:
+    """Return the rows that are used, and notes on the others."""
+    kept, left_out = scan_rows(split, choice.texts, choice.label, plan)
+    used = sample(kept, max_rows, is_regression=plan.is_regression)
+    notes = list(left_out)
+    if len(used.keys) < len(kept.keys):
+        how = "" if plan.is_regression else "every class in its share, "
+        notes.append(
+            f"{split.name}: {len(used.keys):,} of its {len(kept.keys):,} rows are used, {how}"
+            "chosen by a hash of the text; --max-rows sets how many"
+        )
+    return used, notes
+
+
+def _divide(rows: Mapping[SplitName, Rows]) -> tuple[dict[SplitName, Rows], str]:
+    """Return the rows of each split and how they were found, in a sentence."""
+    train = rows["train"]
+    if len(rows) == 1:
+        roles = roles_by_text(train.keys)
+        rule = (
+            f"by a hash of each text: {TEST_SHARE:.0%} test, {VALIDATION_SHARE:.0%} validation; "
+            "equal texts lie together, and rows added to the file move none"
+        )
+        return {role: train.chosen(mask) for role, mask in roles.items()}, rule
+    if len(rows) == 3:
+        return dict(rows), f"as given: {_named(rows)}"
+    kept, cut = cut_ends(len(train.keys))
+    parts: dict[SplitName, Rows] = {"train": train.chosen(kept), "validation": train.chosen(cut)}
+    parts["test"] = rows.get("test") or rows["validation"]
+    used = "" if "test" in rows else ", its validation split, since it has no other labelled test"
+    first = "train" if len(cut) < 2 else f"the first and last {len(cut) // 2} rows of train"
+    return parts, f"test is {parts['test'].split.name}{used}; validation was cut from {first}"
+
+
+def _named(rows: Mapping[SplitName, Rows]) -> str:
+    return ", ".join(f"{role} is {rows[role].split.name}" for role in ROLES)
+
+
+def _table(rows: Rows, *, is_single: bool) -> "pa.Table":
+    """Return a split's rows; those of a single file in an order that does not depend on it."""
+    return table_of(rows, by_hash(rows) if is_single else None)
+
+
+def _folder_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name.replace("/", "--")).strip(".-") or "data"
