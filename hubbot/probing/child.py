@@ -9,11 +9,14 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubbot.errors import HubbotError, IntegrityError, ProbeError
 from hubbot.probing.job import ProbeJob, Progress
 from hubbot.probing.lockdown import CHANNEL_VARIABLE, GUARD_VARIABLE
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class Channel:
@@ -22,7 +25,7 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: "DataclassInstance") -> None:
         """Tell how far the child is."""
         self._send({"progress": asdict(progress)})
 

@@ -6,7 +6,7 @@ config.json that could reach beyond the model's own sizes and switches.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from typing import Any
@@ -18,7 +18,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from hubbot.errors import CheckpointError, ProbeError, SettingsError
-from hubbot.probing.job import ProbeJob
+from hubbot.probing.job import CheckpointFiles, ProbeJob
 from hubbot.probing.keys import read_config
 from hubbot.probing.tensors import check_finite, is_bin, read_tensors, short
 from hubbot.probing.weights import read_headers
@@ -97,6 +97,25 @@ def load_encoder(job: ProbeJob, device: torch.device) -> Encoder:
     """
     if job.dtype != "float32":
         raise ProbeError(f"dtype {job.dtype!r} is not offered; protocols use float32")
+    config, tensors = read_weights(job)
+    model = _filled(job, config, tensors)
+    return Encoder(
+        model=model.to(device),
+        config=config,
+        n_embeddings=int(model.get_input_embeddings().weight.shape[0]),
+    )
+
+
+def read_weights(job: CheckpointFiles) -> tuple[Any, dict[str, Tensor]]:
+    """Read configuration and tensors as data and check that they belong together.
+
+    Returns:
+        The encoder's configuration, and the tensors by their names in the files.
+
+    Raises:
+        CheckpointError: If files, shapes and configuration do not fit together.
+        IntegrityError: If a weight is NaN or infinite.
+    """
     config = encoder_config(read_config(job.folder), job.model_type)
     if not is_bin(job):  # before a tensor is read
         headers = read_headers(job.folder, job.weights_files)
@@ -105,12 +124,7 @@ def load_encoder(job: ProbeJob, device: torch.device) -> Encoder:
     if is_bin(job):
         check_shapes(job, config, {name: tuple(t.shape) for name, t in tensors.items()})
     check_finite(job, tensors)
-    model = _filled(job, config, tensors)
-    return Encoder(
-        model=model.to(device),
-        config=config,
-        n_embeddings=int(model.get_input_embeddings().weight.shape[0]),
-    )
+    return config, tensors
 
 
 def _filled(job: ProbeJob, config: Any, tensors: Mapping[str, Tensor]) -> Any:
@@ -128,13 +142,26 @@ def _filled(job: ProbeJob, config: Any, tensors: Mapping[str, Tensor]) -> Any:
         raise CheckpointError(
             f"{job.model}: transformers cannot load it as {job.model_type}: {short(error)}"
         ) from error
-    missing = sorted(name for name in info["missing_keys"] if not name.startswith("pooler."))
+    check_missing(job, info["missing_keys"])
+    return model.eval().requires_grad_(False)
+
+
+def check_missing(job: CheckpointFiles, names: Iterable[str]) -> None:
+    """Refuse an encoder that would be partly random; a pooler may be.
+
+    Args:
+        job: For messages.
+        names: Tensors of the bare encoder that the weights do not have.
+
+    Raises:
+        CheckpointError: Naming some of them.
+    """
+    missing = sorted(name for name in names if not name.startswith("pooler."))
     if missing:
         raise CheckpointError(
             f"{job.model}: {len(missing)} encoder tensors are not in the weights, such as "
             f"{', '.join(missing[:3])}; they would be random; is it an adapter, or a head alone?"
         )
-    return model.eval().requires_grad_(False)
 
 
 def _model_class(config: Any) -> Any:
@@ -143,7 +170,7 @@ def _model_class(config: Any) -> Any:
     return found[0] if isinstance(found, tuple) else found
 
 
-def check_shapes(job: ProbeJob, config: Any, found: Mapping[str, tuple[int, ...]]) -> None:
+def check_shapes(job: CheckpointFiles, config: Any, found: Mapping[str, tuple[int, ...]]) -> None:
     """Compare the tensors' shapes with the configuration's.
 
     Args:
@@ -179,7 +206,7 @@ def check_shapes(job: ProbeJob, config: Any, found: Mapping[str, tuple[int, ...]
 
 
 def _check_amount(
-    job: ProbeJob,
+    job: CheckpointFiles,
     expected: Mapping[str, tuple[int, ...]],
     found: Mapping[str, tuple[int, ...]],
 ) -> None:
@@ -191,7 +218,7 @@ def _check_amount(
         )
 
 
-def load_tokenizer(job: ProbeJob) -> Any:
+def load_tokenizer(job: CheckpointFiles) -> Any:
     """Load the checkpoint's own tokenizer.
 
     Raises:
@@ -218,7 +245,9 @@ def _has_protobuf() -> bool:
     return find_spec("google") is not None and find_spec("google.protobuf") is not None
 
 
-def check_vocabulary(job: ProbeJob, tokenizer: Any, encoder: Encoder, largest_id: int) -> None:
+def check_vocabulary(
+    job: CheckpointFiles, tokenizer: Any, encoder: Encoder, largest_id: int
+) -> None:
     """Check that tokenizer and embedding matrix belong together.
 
     Embeddings are often padded to a round number, so some unused rows are in order.

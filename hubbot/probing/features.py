@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hubbot.errors import CheckpointError, IntegrityError
 from hubbot.probing.cache import RowFile, open_rows, write_text
 from hubbot.probing.encoder import Encoder
-from hubbot.probing.job import ProbeJob
+from hubbot.probing.job import CheckpointFiles, ProbeJob
 from hubbot.probing.pooling import pad, padding_id, pooled_vectors
 from hubbot.probing.tokens import Tokens
 
@@ -77,7 +77,7 @@ def encode(
         IntegrityError: If a feature is NaN or infinite.
         ProbeError: If the disk has no room.
     """
-    _check_positions(job, encoder, tokens)
+    check_positions(job, encoder, tokens)
     device = next(encoder.model.parameters()).device
     order = np.argsort(-tokens.lengths, kind="stable").astype(np.int64)
     with RowFile(path, n_rows=len(order), width=int(encoder.config.hidden_size)) as file:
@@ -116,8 +116,14 @@ def cut_batches(
         start = stop
 
 
-def _check_positions(job: ProbeJob, encoder: Encoder, tokens: Tokens) -> None:
-    """RoBERTa and MPNet count positions from the padding id on; T5 and ModernBERT relatively."""
+def check_positions(job: CheckpointFiles, encoder: Encoder, tokens: Tokens) -> None:
+    """Check that the model has positions for the longest row.
+
+    RoBERTa and MPNet count positions from the padding id on; T5 and ModernBERT relatively.
+
+    Raises:
+        CheckpointError: If rows are longer than the model has positions.
+    """
     config, longest = encoder.config, int(tokens.lengths.max())
     if config.model_type in {"t5", "modernbert"}:
         return

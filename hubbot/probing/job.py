@@ -1,6 +1,7 @@
 """What the parent asks of the probing child, and what it gets back; both travel as JSON."""
 
 import json
+import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,35 @@ Activation = Literal["tanh", "gelu", "relu", "none"]
 
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 HEADS: tuple[HeadName, ...] = ("linear", "head")
+
+
+class CheckpointFiles(typing.Protocol):
+    """What reading a checkpoint's files takes; the job of a probe has it, and others may."""
+
+    @property
+    def model(self) -> str:
+        """Hub id or folder name, for messages only."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Checkpoint folder: config.json, weights, tokenizer files."""
+        ...
+
+    @property
+    def weights_files(self) -> tuple[str, ...]:
+        """File names of the weights inside ``folder``."""
+        ...
+
+    @property
+    def model_type(self) -> str:
+        """``model_type`` that the catalog found; the file's own may be missing."""
+        ...
+
+    @property
+    def allow_bin(self) -> bool:
+        """Whether pytorch_model.bin may be read (weights only)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

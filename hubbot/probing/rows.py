@@ -1,6 +1,9 @@
 """One split's texts and labels, from Parquet."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 from hubbot.errors import DatasetError
 from hubbot.probing.job import ProbeJob
-from hubbot.schema import SplitName
+from hubbot.schema import DataSplit, SplitName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,32 +31,64 @@ def read_rows(job: ProbeJob, split: SplitName) -> Rows:
     Raises:
         DatasetError: If the file, a column, a text or a label is not what the job says.
     """
-    table = _read_table(job, split)
-    where = job.splits[split].path
-    if table.num_rows != job.splits[split].n_rows or table.num_rows == 0:
-        raise DatasetError(
-            f"{where}: expected {job.splits[split].n_rows} rows (at least one), found "
-            f"{table.num_rows}; fetch the data set again"
-        )
-    for name in (*job.text_columns, job.label_column):
-        if table[name].null_count:
-            raise DatasetError(f"{where}: column {name!r} has empty cells; leave such rows out")
-    labels = np.asarray(table[job.label_column].to_numpy())
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= job.n_classes:
-        raise DatasetError(
-            f"{where}: labels must be whole numbers 0 to {job.n_classes - 1}, found "
-            f"{labels.dtype} from {labels.min()} to {labels.max()}; check the data set's entry"
-        )
-    labels = labels.astype(np.int64)
+    file = job.splits[split]
+    table = read_table(file, job.text_columns, job.label_column)
+    labels = class_numbers(np.asarray(table[job.label_column].to_numpy()), job.n_classes, file.path)
     if split == "train" and job.max_train is not None:
         kept = stratified_prefix(labels, job.max_train)
         table, labels = table.take(pa.array(kept)), labels[kept]
     return Rows(texts=tuple(table[name].to_pylist() for name in job.text_columns), labels=labels)
 
 
-def _read_table(job: ProbeJob, split: SplitName) -> pa.Table:
-    path = job.splits[split].path
-    wanted = [*job.text_columns, job.label_column]
+def class_numbers(labels: NDArray[Any], n_classes: int, where: Path) -> NDArray[np.int64]:
+    """Check that labels are class numbers.
+
+    Args:
+        labels: Shape (n_rows,), as the file has them.
+        n_classes: Number of classes.
+        where: File, for messages.
+
+    Returns:
+        int64 of shape (n_rows,), values 0 .. n_classes - 1.
+
+    Raises:
+        DatasetError: If they are not whole numbers in that range.
+    """
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= n_classes:
+        raise DatasetError(
+            f"{where}: labels must be whole numbers 0 to {n_classes - 1}, found "
+            f"{labels.dtype} from {labels.min()} to {labels.max()}; check the data set's entry"
+        )
+    return labels.astype(np.int64)
+
+
+def read_table(split: DataSplit, text_columns: Sequence[str], label_column: str) -> pa.Table:
+    """Read the columns of one split and check that every cell is there.
+
+    Args:
+        split: File, and the rows it must have.
+        text_columns: Columns of text.
+        label_column: Column of labels, of any type.
+
+    Raises:
+        DatasetError: If the file, a column or a text is not what the job says.
+    """
+    table = _read_columns(split.path, text_columns, label_column)
+    if table.num_rows != split.n_rows or table.num_rows == 0:
+        raise DatasetError(
+            f"{split.path}: expected {split.n_rows} rows (at least one), found "
+            f"{table.num_rows}; fetch the data set again"
+        )
+    for name in (*text_columns, label_column):
+        if table[name].null_count:
+            raise DatasetError(
+                f"{split.path}: column {name!r} has empty cells; leave such rows out"
+            )
+    return table
+
+
+def _read_columns(path: Path, text_columns: Sequence[str], label_column: str) -> pa.Table:
+    wanted = [*text_columns, label_column]
     try:
         with pq.ParquetFile(path) as file:
             found = file.schema_arrow.names
@@ -63,7 +98,7 @@ def _read_table(job: ProbeJob, split: SplitName) -> pa.Table:
             table = file.read(columns=wanted)
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"{path}: not readable as Parquet ({error})") from error
-    for name in job.text_columns:
+    for name in text_columns:
         if table.schema.field(name).type not in (pa.string(), pa.large_string()):
             kind = table.schema.field(name).type
             raise DatasetError(f"{path}: column {name!r} must hold text, found {kind}")

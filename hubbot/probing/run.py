@@ -91,7 +91,7 @@ class _Listener:
             arguments = ["-m", "hubbot.probing.child", str(job_file)]
             ended = self._watched(arguments, limits)
         if self._error is not None:
-            raise _rebuilt(self._error, self._job.model)
+            raise rebuilt(self._error, self._job.model)
         if ended.code != 0 or not self._is_done:
             raise self._died(ended, limits)
 
@@ -133,7 +133,7 @@ class _Listener:
         )
 
 
-def _rebuilt(raw: Mapping[str, Any], model: str) -> HubbotError:
+def rebuilt(raw: Mapping[str, Any], model: str) -> HubbotError:
     """Return the child's error; where it names a file alone, the model is put in front."""
     message = raw["message"]
     if not message.startswith(f"{model}:"):

@@ -48,6 +48,29 @@ _MESSAGE_BYTES = 1 << 20
 _STDERR_LINES = 40
 
 
+class MemoryLimitError(ProbeError):
+    """The child used more memory than it may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How messages speak of a child and of what helps it."""
+
+    child: str
+    """What it is called."""
+    late: str
+    """What to do when it ran out of time."""
+    greedy: str
+    """What to do when it used too much memory."""
+
+
+PROBING = Wording(
+    child="the probing child",
+    late="finished rows stay in the cache, run again to go on, or raise probe.timeout_s",
+    greedy="lower probe.tokens_per_batch or raise probe.memory_gb",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a child ended of its own accord."""
@@ -63,6 +86,7 @@ def run_child(
     *,
     limits: ChildLimits,
     on_message: Callable[[Mapping[str, Any]], None],
+    wording: Wording = PROBING,
 ) -> Ended:
     """Run ``python ARGUMENTS`` locked down and hand over its messages as they come.
 
@@ -70,12 +94,14 @@ def run_child(
         arguments: ``-m MODULE ARG...`` or ``-c CODE ARG...``.
         limits: What the child may use.
         on_message: Called with each JSON object the child writes on a line of its channel.
+        wording: For messages.
 
     Returns:
         How the child ended. Whatever happens, it and its children are gone by then.
 
     Raises:
-        ProbeError: If it was killed for its time or memory; the message names the setting.
+        ProbeError: If it was killed for its time or (MemoryLimitError) for its memory; the message
+            names the setting.
     """
     with tempfile.TemporaryDirectory(prefix="hubbot-child-") as home:
         confinement = {"file_bytes": int(limits.file_gb * GIB), "parent": os.getpid()}
@@ -90,7 +116,7 @@ def run_child(
             start_new_session=True,
         )
         try:
-            return _Watch(process, limits, on_message).until_it_ends()
+            return _Watch(process, limits, on_message, wording).until_it_ends()
         finally:
             _kill_group(process)
 
@@ -134,9 +160,11 @@ class _Watch:
         process: "subprocess.Popen[bytes]",
         limits: ChildLimits,
         on_message: Callable[[Mapping[str, Any]], None],
+        wording: Wording,
     ) -> None:
         self._process = process
         self._limits = limits
+        self._wording = wording
         self._on_message = on_message
         self._deadline = time.monotonic() + limits.timeout_s
         self._channel = b""
@@ -174,7 +202,9 @@ class _Watch:
     def _read_channel(self, chunk: bytes) -> None:
         *lines, self._channel = (self._channel + chunk).split(b"\n")
         if len(self._channel) > _MESSAGE_BYTES:
-            raise ProbeError("the probing child wrote a message without end; please report this")
+            raise ProbeError(
+                f"{self._wording.child} wrote a message without end; please report this"
+            )
         for line in lines:
             message = json.loads(line)
             if isinstance(message, dict):
@@ -188,16 +218,14 @@ class _Watch:
     def _check_limits(self) -> None:
         if time.monotonic() > self._deadline:
             raise ProbeError(
-                f"the probing child did not finish within {self._limits.timeout_s:g} s and was "
-                "stopped; finished rows stay in the cache, run again to go on, or raise "
-                "probe.timeout_s"
+                f"{self._wording.child} did not finish within {self._limits.timeout_s:g} s and "
+                f"was stopped; {self._wording.late}"
             )
         used = _resident_bytes(self._process.pid)
         if used > self._limits.memory_gb * GIB:
-            raise ProbeError(
-                f"the probing child used {used / GIB:.2f} GiB of memory, more than the "
-                f"{self._limits.memory_gb:g} GiB allowed, and was stopped; lower "
-                "probe.tokens_per_batch or raise probe.memory_gb"
+            raise MemoryLimitError(
+                f"{self._wording.child} used {used / GIB:.2f} GiB of memory, more than the "
+                f"{self._limits.memory_gb:g} GiB allowed, and was stopped; {self._wording.greedy}"
             )
 
 

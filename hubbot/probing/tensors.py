@@ -10,15 +10,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hubbot.errors import CheckpointError, IntegrityError
-from hubbot.probing.job import ProbeJob
+from hubbot.probing.job import CheckpointFiles
 
 
-def is_bin(job: ProbeJob) -> bool:
+def is_bin(job: CheckpointFiles) -> bool:
     """Return whether the weights are pickled (pytorch_model.bin)."""
     return not all(name.endswith(".safetensors") for name in job.weights_files)
 
 
-def read_tensors(job: ProbeJob, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+def read_tensors(job: CheckpointFiles, names: Sequence[str] | None = None) -> dict[str, Tensor]:
     """Read tensors of the checkpoint to the CPU.
 
     Args:
@@ -44,7 +44,7 @@ def _mapped(path: Path, names: Sequence[str] | None) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: not readable as safetensors ({error})") from error
 
 
-def _unpickled(job: ProbeJob, path: Path) -> dict[str, Tensor]:
+def _unpickled(job: CheckpointFiles, path: Path) -> dict[str, Tensor]:
     if not job.allow_bin:
         raise CheckpointError(
             f"{path}: only pickled weights, which are not read from strangers; publish "
@@ -72,7 +72,7 @@ def _asked_for(error: pickle.UnpicklingError) -> str:
     return f" (it asked for {found[1]})" if found else ""
 
 
-def check_finite(job: ProbeJob, tensors: Mapping[str, Tensor]) -> None:
+def check_finite(job: CheckpointFiles, tensors: Mapping[str, Tensor]) -> None:
     """Refuse NaN and infinity among the weights.
 
     Raises:
