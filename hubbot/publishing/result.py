@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hubbot.errors import CardError
 from hubbot.publishing.links import Links
 from hubbot.records.record import LP_INTERVAL_LEVEL, Record
 from hubbot.schema import HeadName
@@ -25,7 +26,16 @@ def build_result(record: Record, links: Links) -> dict[str, Any]:
     Numbers are points, rounded to two decimals. ``source`` is left out while no page about
     hubbot is configured: huggingface_hub's ``EvalResult`` refuses a source with a name and no
     url, and every ``ModelCard.load`` of the card would fail.
+
+    Raises:
+        CardError: If the record holds measured gains alone: a card shows a probe.
     """
+    if not record.has_probe:
+        raise CardError(
+            f"the record of {record.model} holds measured gains ({len(record.measured)}) and no "
+            "probe, which is what a card shows; probe the model first (hubbot annotate without "
+            "--record)"
+        )
     dataset: dict[str, Any] = {
         "type": "nyu-mll/multi_nli",
         "name": "MultiNLI",

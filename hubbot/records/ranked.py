@@ -128,11 +128,28 @@ def published_entries(entry: Architecture) -> Entries:
 def record_entries(entry: Architecture, records_dir: Path) -> Entries:
     """Return the score records of an architecture; one that cannot be read is told of.
 
+    Measured gains of a record without a probe count where the whole group was measured. Gains of
+    several gain protocols are never mixed: beside published ones only those by full protocols
+    count, elsewhere only those by the protocol that most records have; a flag tells of others.
+
     Args:
         entry: From the catalog.
         records_dir: Root of the records; may be missing.
     """
-    return Entries.of(_from_record(record) for record in _records(entry, records_dir))
+    records = list(_records(entry, records_dir))
+    comparable = _comparable_protocols(entry, records)
+    return Entries.of(_from_record(record, comparable) for record in records)
+
+
+def _comparable_protocols(entry: Architecture, records: "Sequence[Record]") -> frozenset[str]:
+    found = [record.gain_protocol for record in records if record.measured]
+    if not found:
+        return frozenset()
+    from hubbot.records.measured import is_full, main_gain_protocol  # brings YAML too
+
+    if any(row.avg_gain is not None for row in load_published_models(entry.name)):
+        return frozenset(filter(is_full, found))
+    return frozenset({main_gain_protocol(found)})
 
 
 def _records(entry: Architecture, records_dir: Path) -> "Iterator[Record]":
@@ -151,8 +168,9 @@ def _records(entry: Architecture, records_dir: Path) -> "Iterator[Record]":
             yield record
 
 
-def _from_record(record: "Record") -> dict[str, Any]:
-    gains = {target: found.gain for target, found in record.measured.items()}
+def _from_record(record: "Record", comparable: frozenset[str]) -> dict[str, Any]:
+    is_counted = record.gain_protocol in comparable
+    gains = {target: found.gain for target, found in record.measured.items() if is_counted}
     known = tuple(gains)
     row = np.array([[gains[target] for target in known]])
     errors = [record.measured[target].se for target in known if target in GROUPS[_GROUP]]
@@ -161,17 +179,21 @@ def _from_record(record: "Record") -> dict[str, Any]:
         sd = float(np.sqrt(sum((error or 0.0) ** 2 for error in errors))) / len(errors)
     return {
         "model": record.model,
-        "lp_accuracy": record.lp_accuracy[record.head],
+        "lp_accuracy": record.lp_accuracy[record.head] if record.has_probe else np.nan,
         "lp_gain": np.nan if record.lp_gain is None else record.lp_gain[record.head],
         "protocol": record.protocol,
         "measured": float(mean_gain(row, known, _GROUP)[0]) if known else np.nan,
         "measured_sd": sd,
         "quick": tuple(gains.get(target, np.nan) for target in QUICK),
-        "flags": tuple(_flags_of_record(record)),
+        "flags": (*_flags_of_record(record), *_left_out(record, is_counted=is_counted)),
         "source": record.source,
         "digest": record.weights_digest,
         "date": record.date.isoformat(),
     }
+
+
+def _left_out(record: "Record", *, is_counted: bool) -> tuple[str, ...]:
+    return () if is_counted or not record.measured else (f"gains by {record.gain_protocol}",)
 
 
 def _flags_of_record(record: "Record") -> Iterator[str]:

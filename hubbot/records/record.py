@@ -5,7 +5,15 @@ from collections.abc import Iterator, Mapping
 from datetime import date as Date  # noqa: N812 - the field itself is called date
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from hubbot.schema import DEFAULT_HEAD, HeadName
 
@@ -13,7 +21,20 @@ SCHEMA_VERSION = 1
 """Version of the keys below; a file of a higher version may hold keys unknown here."""
 
 LP_INTERVAL_LEVEL = 0.95
-"""Coverage of the intervals of accuracy and LP gain (design, protocols)."""
+"""Coverage of the intervals of accuracy, LP gain and measured gains (design, protocols)."""
+
+_LEFT_OUT = {
+    "MeasuredGain": ("interval", "score", "base_score", "n_test"),
+    "Record": ("gain_protocol",),
+}
+"""Keys that are not written where nothing is known. They came after the first records of this
+version, which so read and write as they stand; no version of hubbot was released without them, so
+they did not make a new one."""
+
+
+def _without_unknown(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
+    names = _LEFT_OUT[type(model).__name__]
+    return {key: item for key, item in values.items() if item not in (None, "") or key not in names}
 
 
 def _check_order(interval: tuple[float, float]) -> tuple[float, float]:
@@ -25,6 +46,7 @@ def _check_order(interval: tuple[float, float]) -> tuple[float, float]:
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Accuracy = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
+Score = Annotated[float, Field(strict=True, ge=-100, le=100, allow_inf_nan=False)]
 Gain = Annotated[float, Field(strict=True, ge=-100, le=100, allow_inf_nan=False)]
 GainInterval = Annotated[tuple[Finite, Finite], AfterValidator(_check_order)]
 AccuracyInterval = Annotated[tuple[Accuracy, Accuracy], AfterValidator(_check_order)]
@@ -43,6 +65,31 @@ class MeasuredGain(BaseModel):
     """Standard error of the paired difference, points; None for one seed."""
     seeds: Annotated[int, Field(ge=1)] | tuple[int, ...]
     """Number of seeds, or the seeds themselves."""
+    interval: GainInterval | None = None
+    """95 % interval over seeds and test rows, points; over rows alone for one seed."""
+    score: Score | None = None
+    """Mean test score, points: accuracy, or a correlation (which may be below 0)."""
+    base_score: Score | None = None
+    """Mean test score of the base model with the same seeds, points."""
+    n_test: Annotated[int, Field(ge=1)] | None = None
+    """Test rows."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.interval is not None and not _is_inside(self.gain, self.interval):
+            raise ValueError(f"gain {self.gain} lies outside its interval {self.interval}")
+        if self.score is not None and self.base_score is not None:
+            expected = self.score - self.base_score
+            if not math.isclose(self.gain, expected, abs_tol=0.01):
+                raise ValueError(
+                    f"gain {self.gain} is not score {self.score} minus base_score "
+                    f"{self.base_score}, {expected:.4f}"
+                )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_unknown(self, handler(self))
 
 
 class Record(BaseModel):
@@ -64,12 +111,12 @@ class Record(BaseModel):
     """Hub id of the pretrained model that the gain is taken against."""
     lineage: Text | None = None
     """What the architecture's pretrained model was itself trained on from, where known."""
-    protocol: Name
-    """Identifier of the protocol, such as ``lp-mnli@20000``."""
+    protocol: Text
+    """Identifier of the probe's protocol, such as ``lp-mnli@20000``; empty without a probe."""
     dataset_revision: Text
     """Commit hash of the data set, or the digest of local files; empty where unknown."""
-    lp_accuracy: dict[HeadName, Accuracy] = Field(min_length=1)
-    """Test accuracy of each head, points."""
+    lp_accuracy: dict[HeadName, Accuracy]
+    """Test accuracy of each head, points; empty where only gains were measured."""
     lp_accuracy_interval: dict[HeadName, AccuracyInterval] = Field(default_factory=dict)
     """95 % interval of each accuracy, points."""
     lp_gain: dict[HeadName, Gain] | None = None
@@ -94,6 +141,8 @@ class Record(BaseModel):
     """Group of targets that the predicted gain averages over."""
     measured: dict[str, MeasuredGain] = Field(default_factory=dict)
     """Gains measured by fine-tuning, by target data set."""
+    gain_protocol: Text = ""
+    """Identifier of the protocol of ``measured``; empty where nothing says."""
     flags: tuple[Text, ...] = ()
     """Short words of warning, such as ``borrowed`` or ``extrapolated``."""
     source: Text = "hubbot"
@@ -115,14 +164,34 @@ class Record(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        problems = [*_unknown_keys(self), *_outside_interval(self), *_half_predictions(self)]
+        problems = [
+            *_unknown_keys(self),
+            *_without_numbers(self),
+            *_outside_interval(self),
+            *_half_predictions(self),
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_unknown(self, handler(self))
+
+    @property
+    def has_probe(self) -> bool:
+        """Whether the model was probed; if not, gains were measured and nothing else."""
+        return bool(self.lp_accuracy)
+
     @property
     def head(self) -> HeadName:
-        """The head whose numbers stand for the probe where one number is asked for."""
+        """The head whose numbers stand for the probe where one number is asked for.
+
+        Raises:
+            ValueError: If the model was not probed.
+        """
+        if not self.has_probe:
+            raise ValueError(f"the record of {self.model} holds no probe; ask has_probe first")
         for head in (self.prediction_head, DEFAULT_HEAD):
             if head is not None and head in self.lp_accuracy:
                 return head
@@ -140,6 +209,21 @@ def _unknown_keys(record: Record) -> Iterator[str]:
                 f"unknown key {key!r} in a record of schema_version {record.schema_version}; "
                 "remove it or correct its spelling"
             )
+
+
+def _without_numbers(record: Record) -> Iterator[str]:
+    if record.has_probe:
+        if not record.protocol:
+            yield "protocol is empty, expected the probe's, such as 'lp-mnli'"
+        return
+    if not record.measured:
+        yield "lp_accuracy and measured are both empty; expected at least one number"
+    elif not record.gain_protocol:
+        yield "gain_protocol is empty, expected that of the measured gains"
+    if record.protocol:
+        yield f"protocol is {record.protocol!r}, but lp_accuracy is empty"
+    if record.predicted_gain is not None:
+        yield f"predicted_gain is {record.predicted_gain}, but lp_accuracy is empty"
 
 
 def _outside_interval(record: Record) -> Iterator[str]:

@@ -9,7 +9,9 @@ import numpy as np
 
 from hubbot.errors import HubbotError, IntegrityError
 from hubbot.gains.calibrating import Sample, today
-from hubbot.gains.calibration import PUBLISHED, Scale
+from hubbot.gains.calibration import MIN_MODELS, PUBLISHED, Scale
+from hubbot.gains.groups import GROUPS
+from hubbot.records.measured import main_gain_protocol
 from hubbot.records.record import Record
 from hubbot.records.store import read_record
 from hubbot.schema import DEFAULT_HEAD
@@ -19,9 +21,16 @@ logger = logging.getLogger(__name__)
 _BASE_TOLERANCE = 0.5
 """Points by which the base model's LP, as two records imply it, may differ under one protocol."""
 
+_GROUPED = frozenset(target for group in GROUPS.values() for target in group)
+"""Targets that some average runs over."""
+
 
 def record_samples(folder: Path) -> list[Sample]:
     """Return a sample for each architecture and protocol with measured gains on record.
+
+    Gains of several gain protocols are never mixed: of each architecture and probe's protocol, one
+    is taken (``measured.main_gain_protocol``), and a warning tells of the others. Gains on targets
+    that no group averages over are passed over, and so are records without a probe.
 
     Args:
         folder: Holds ``<architecture>/<owner>--<model>.yaml``; one that is not there has none. A
@@ -33,7 +42,7 @@ def record_samples(folder: Path) -> list[Sample]:
     groups: defaultdict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in _measured_records(folder):
         groups[record.architecture, record.protocol].append(record)
-    return [_sample(records) for _, records in sorted(groups.items())]
+    return [_sample(_of_one_gain_protocol(records)) for _, records in sorted(groups.items())]
 
 
 def _measured_records(folder: Path) -> Iterator[Record]:
@@ -46,13 +55,32 @@ def _measured_records(folder: Path) -> Iterator[Record]:
         # Rows of the published table are a sample of their own already, and a base model's gain
         # over itself is seed noise.
         is_own = record.source != PUBLISHED and record.model != record.base_model
-        if record.measured and is_own and DEFAULT_HEAD in record.lp_accuracy:
+        has_gains = not _GROUPED.isdisjoint(record.measured)
+        if has_gains and is_own and DEFAULT_HEAD in record.lp_accuracy:
             yield record
+
+
+def _of_one_gain_protocol(records: Sequence[Record]) -> list[Record]:
+    found = [record.gain_protocol for record in records]
+    main = main_gain_protocol(found, enough=MIN_MODELS)
+    for other in sorted(set(found) - {main}):
+        logger.warning(
+            "%s, %s: %d record(s) with gains by %s are left out: a calibration is of one gain "
+            "protocol, here %s",
+            records[0].architecture,
+            records[0].protocol,
+            found.count(other),
+            other or "an unknown protocol",
+            main or "the unknown one",
+        )
+    return [record for record in records if record.gain_protocol == main]
 
 
 def _sample(records: Sequence[Record]) -> Sample:
     first = records[0]
-    targets = tuple(sorted({target for record in records for target in record.measured}))
+    targets = tuple(
+        sorted(_GROUPED.intersection(target for record in records for target in record.measured))
+    )
     gains = [
         [
             record.measured[target].gain if target in record.measured else np.nan
@@ -61,6 +89,7 @@ def _sample(records: Sequence[Record]) -> Sample:
         for record in records
     ]
     base_lp = _base_lp(records)
+    by = f", gains by {first.gain_protocol}" if first.gain_protocol else ""
     return Sample(
         name=first.protocol,
         architecture=first.architecture,
@@ -69,15 +98,27 @@ def _sample(records: Sequence[Record]) -> Sample:
         flags=tuple(record.flags for record in records),
         targets=targets,
         gains=np.array(gains),
-        base_scores={},
+        base_scores=dict(_base_scores(records, targets)),
         scale=Scale(
             base_lp=base_lp,
             base_lp_missing="" if base_lp is not None else "no record holds an LP gain",
             seed_sd=None,
         ),
         date=today(),
-        source=f"{len(records)} score records of hubbot",
+        source=f"{len(records)} score records of hubbot{by}",
     )
+
+
+def _base_scores(records: Sequence[Record], targets: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """Yield the base model's score on each target whose every gain says what it was taken against.
+
+    Records measured with other seeds differ a little; their median is taken.
+    """
+    for target in targets:
+        measured = [record.measured[target] for record in records if target in record.measured]
+        scores = [gain.base_score for gain in measured if gain.base_score is not None]
+        if len(scores) == len(measured):
+            yield target, float(np.median(scores))
 
 
 def _base_lp(records: Sequence[Record]) -> float | None:

@@ -7,6 +7,7 @@ import pytest
 from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
+from hubbot.errors import CardError
 from hubbot.publishing.card import annotate
 from hubbot.publishing.links import Links
 from hubbot.publishing.result import build_result, points
@@ -108,3 +109,19 @@ def test_strangers_names_are_values_and_nothing_else(name: str, record: Record) 
     section = annotated.decode().split("<!-- hubbot:begin -->")[1]
     assert section.count("hubbot:end -->") == 1
     assert not re.search("[\x00-\x09\x0b-\x1f\u202e\u2028\x85]", section)
+
+
+def test_a_record_of_measured_gains_alone_goes_on_no_card(record: Record) -> None:
+    without: dict[str, Any] = {
+        "protocol": "",
+        "lp_accuracy": {},
+        "lp_accuracy_interval": {},
+        "lp_gain": None,
+    }
+    without |= {"lp_gain_interval": None, "predicted_gain": None, "predicted_gain_interval": None}
+    gains = {"measured": {"rte": {"gain": 1.0, "seeds": 3}}, "gain_protocol": "gain-roberta@1"}
+    alone = Record.model_validate(record.plain() | without | gains)
+    with pytest.raises(
+        CardError, match=r"holds measured gains \(1\) and no probe, .*probe the mod"
+    ):
+        annotate(b"# A model\n", alone)

@@ -29,6 +29,7 @@ def values() -> dict[str, Any]:
         "calibration": "model-recycling-2023",
         "target_group": "in-house 36",
         "measured": {"rte": {"gain": 3.1, "se": 0.4, "seeds": 5}},
+        "gain_protocol": "gain-roberta@1",
         "flags": ["borrowed"],
         "source": "hubbot",
         "hubbot_version": "0.1.0",

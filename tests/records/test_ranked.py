@@ -326,3 +326,68 @@ def test_a_row_of_a_published_model_adds_to_it(tmp_path: Path) -> None:
     assert entries.licence[row] == "mit"
     assert entries.lp_accuracy[row] > 80
     assert len(entries) == len(gather(ROBERTA, None))
+
+
+# Measured gains alone
+
+
+def measured_alone(values: dict[str, Any], model: str, gains: dict[str, Any]) -> Record:
+    alone = {
+        **{"model": model, "protocol": "", "lp_accuracy": {}, "lp_accuracy_interval": {}},
+        **{"lp_gain": None, "lp_gain_interval": None, "prediction_head": None},
+        **{"predicted_gain": None, "predicted_gain_interval": None, "probability_positive": None},
+        **{"measured": gains, "weights_digest": ""},
+    }
+    return Record.model_validate(values | alone)
+
+
+def test_a_model_without_a_probe_is_ranked_by_gains_on_the_whole_group(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    gain = {"gain": 3.0, "se": 0.6, "seeds": 3}
+    write_record(measured_alone(values, "a/whole", dict.fromkeys(GROUPS["site36"], gain)), tmp_path)
+    write_record(measured_alone(values, "a/part", dict.fromkeys(GROUPS["quick"], gain)), tmp_path)
+    ranking, _ = rank_models(ROBERTA, records_dir=tmp_path)
+    lines = {line.model: line for line in ranking.lines()}
+    assert lines["a/whole"].knowledge == "measured"
+    assert lines["a/whole"].measured_gain == 3.0
+    assert lines["a/whole"].lp_accuracy is None
+    assert lines["a/whole"].rank is not None
+    assert lines["a/part"].rank is None
+    assert lines["a/part"].measured_gain is None
+    assert lines["a/part"].note
+
+
+def test_gains_by_a_shortened_protocol_do_not_stand_beside_published_ones(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    gains = {target: {"gain": 3.0, "se": 0.6, "seeds": 3} for target in GROUPS["site36"]}
+    own = values | {"measured": gains, "weights_digest": ""}
+    short = {"gain_protocol": "gain-roberta@1+train1000"}
+    write_record(Record.model_validate(own | short | {"model": "a/short"}), tmp_path)
+    write_record(Record.model_validate(own | {"model": "a/full"}), tmp_path)
+    entries = gather(ROBERTA, tmp_path)
+    short_row, full_row = (rows_of(entries)[name] for name in ("a/short", "a/full"))
+    assert np.isnan(entries.measured[short_row])
+    assert np.isnan(entries.quick[short_row]).all()
+    assert "gains by gain-roberta@1+train1000" in entries.flags[short_row]
+    assert entries.measured[full_row] == 3.0
+    assert not [flag for flag in entries.flags[full_row] if flag.startswith("gains by")]
+
+
+def test_where_nothing_is_published_the_commonest_protocol_counts(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    gains = {target: {"gain": 3.0, "se": 0.6, "seeds": 3} for target in GROUPS["site36"]}
+    own = values | {"architecture": "all-MiniLM-L6-v2", "measured": gains}
+    for number, protocol in enumerate(["m@1+train10", "m@1+train10", "m@2+train10"]):
+        changes = {
+            "model": f"a/m{number}",
+            "gain_protocol": protocol,
+            "weights_digest": f"{number}",
+        }
+        write_record(Record.model_validate(own | changes), tmp_path)
+    entries = gather("all-MiniLM-L6-v2", tmp_path)
+    measured = {model: entries.measured[row] for model, row in rows_of(entries).items()}
+    assert (measured["a/m0"], measured["a/m1"]) == (3.0, 3.0)
+    assert np.isnan(measured["a/m2"])

@@ -59,7 +59,7 @@ def test_records_of_one_architecture_and_protocol_make_one_sample(folder: Path) 
     assert found.scale.base_lp == pytest.approx(52.0)
     assert np.isfinite(found.gains).all()
     assert found.gains[row].mean() == pytest.approx(0.7, abs=0.15)
-    assert found.source == "24 score records of hubbot"
+    assert found.source == "24 score records of hubbot, gains by gain-roberta@1"
 
 
 def test_enough_records_replace_the_borrowed_calibration(folder: Path, tmp_path: Path) -> None:
@@ -169,3 +169,99 @@ def test_a_broken_record_is_passed_over_with_a_warning(
 
 def test_a_folder_that_is_not_there_holds_no_records(tmp_path: Path) -> None:
     assert record_samples(tmp_path / "nowhere") == []
+
+
+# Gain protocols
+
+
+def test_gains_by_several_protocols_are_never_mixed(
+    folder: Path, values: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(30, 33):
+        write_record(record(values, number, gain_protocol="gain-roberta@1+train1000"), folder)
+    with caplog.at_level(logging.WARNING, "hubbot"):
+        (found,) = record_samples(folder)
+    assert len(found.models) == 24
+    assert found.source.endswith("gains by gain-roberta@1")
+    assert "3 record(s) with gains by gain-roberta@1+train1000 are left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("n_full", "n_short", "chosen"),
+    [
+        (20, 23, "gain-roberta@1"),  # enough for a calibration
+        (19, 23, "gain-roberta@1+train1000"),
+        (3, 2, "gain-roberta@1"),
+        (2, 3, "gain-roberta@1+train1000"),
+    ],
+)
+def test_a_full_protocol_goes_first_where_enough_have_it(
+    values: dict[str, Any], tmp_path: Path, n_full: int, n_short: int, chosen: str
+) -> None:
+    for number in range(n_full):
+        write_record(record(values, number), tmp_path)
+    for number in range(100, 100 + n_short):
+        short = record(values, number, gain_protocol="gain-roberta@1+train1000",
+                       lp_accuracy={"head": 60.0}, lp_gain={"head": 8.0})  # fmt: skip
+        write_record(short, tmp_path)
+    (found,) = record_samples(tmp_path)
+    assert found.source.endswith(f"gains by {chosen}")
+
+
+def test_the_choice_is_made_for_each_probes_protocol(folder: Path, values: dict[str, Any]) -> None:
+    short = {"gain_protocol": "gain-roberta@1+train1000", "protocol": "lp-mnli"}
+    write_record(record(values, 30, **short), folder)
+    assert [(item.name, item.source) for item in record_samples(folder)] == [
+        ("lp-mnli", "1 score records of hubbot, gains by gain-roberta@1+train1000"),
+        (PROTOCOL, "24 score records of hubbot, gains by gain-roberta@1"),
+    ]
+
+
+def test_records_of_before_are_a_group_of_their_own(values: dict[str, Any], tmp_path: Path) -> None:
+    del values["gain_protocol"]
+    write_record(record(values, 1), tmp_path)
+    (found,) = record_samples(tmp_path)
+    assert found.source == "1 score records of hubbot"
+
+
+def test_records_without_a_probe_are_skipped(folder: Path, values: dict[str, Any]) -> None:
+    alone = record(values, 30, lp_accuracy={}, lp_gain=None, protocol="", prediction_head=None)
+    write_record(alone, folder)
+    (found,) = record_samples(folder)
+    assert len(found.models) == 24
+
+
+def test_targets_of_no_group_are_passed_over(folder: Path, values: dict[str, Any]) -> None:
+    own = {"my_data": {"gain": 9.0, "seeds": 1}}
+    write_record(record(values, 30, measured=own), folder)
+    both = record(values, 31).plain()["measured"] | own
+    write_record(record(values, 31, measured=both), folder)
+    (found,) = record_samples(folder)
+    assert "my_data" not in found.targets
+    assert "owner-30/model" not in found.models
+    assert len(found.models) == 25
+
+
+def test_the_base_models_scores_are_known_where_every_gain_names_its_own(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    for number, base_score in enumerate((60.0, 61.0, 65.0)):
+        gains = {
+            "rte": {"gain": 1.0, "seeds": 3, "base_score": base_score, "score": base_score + 1},
+            "cb": {"gain": 2.0, "seeds": 3, "base_score": 80.0} if number else
+                  {"gain": 2.0, "seeds": 3},
+        }  # fmt: skip
+        write_record(record(values, number, measured=gains), tmp_path)
+    (found,) = record_samples(tmp_path)
+    assert found.base_scores == {"rte": 61.0}
+
+
+def test_own_records_with_scores_teach_what_four_targets_tell(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    for number in range(24):
+        one = record(values, number).plain()["measured"]
+        gains = {name: gain | {"base_score": 60.0} for name, gain in one.items()}
+        write_record(record(values, number, measured=gains), tmp_path)
+    done, _ = fit_all(record_samples(tmp_path))
+    assert {item.target_group for item in done} == {"site36", "general", "site32"}

@@ -13,6 +13,7 @@ from hubbot.errors import SettingsError
 from hubbot.extras import require_extra
 from hubbot.gains.analysis.matrix import GainMatrix
 from hubbot.gains.calibration import Calibration
+from hubbot.outcomes import Sensed
 
 SUFFIXES = (".png", ".svg")
 """Kinds of file a picture can be written to."""
@@ -130,3 +131,21 @@ def draw_calibration_plot(
     checked = check_calibrations(calibrations, n_repeats=n_repeats)
     with drawing():
         save(calibration_plot(checked), path)
+
+
+def draw_gain_by_size(found: Sensed, path: Path) -> None:
+    """Draw the gain of a strong model over the number of training rows.
+
+    Args:
+        found: From ``hubbot.sensitivity``.
+        path: ``.png`` or ``.svg`` file to write.
+
+    Raises:
+        SettingsError: If the file cannot be written.
+    """
+    check_plot_path(path)
+    from hubbot.gains.pictures.canvas import drawing, save
+    from hubbot.gains.pictures.gain_by_size import gain_by_size
+
+    with drawing():
+        save(gain_by_size(found), path)
