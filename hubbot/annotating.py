@@ -1,4 +1,7 @@
-"""The steps of ``annotate`` that look at the Hub and decide, one small function each."""
+"""The steps of ``annotate`` that look at the Hub and decide, one small function each.
+
+Those that are the same for a data set's card are used by ``annotating_datasets.py`` as well.
+"""
 
 import logging
 from collections.abc import Callable
@@ -10,11 +13,13 @@ from hubbot.catalog.config_file import read_config
 from hubbot.catalog.recognition import recognise
 from hubbot.errors import CardError, CheckpointError, IntegrityError, SettingsError
 from hubbot.measurement import hub_api, is_folder, is_path
-from hubbot.schema import Annotation, Proposal, RemoteCheckpoint
+from hubbot.schema import Annotation, Proposal, Published, RemoteCheckpoint, RemoteRepository
 from hubbot.settings import Settings
 
 if TYPE_CHECKING:
     from hubbot.hub.accounts import Account
+    from hubbot.hub.plan import CarryOver, Rebuild
+    from hubbot.publishing.links import Links
     from hubbot.records.record import Record
 
 logger = logging.getLogger(__name__)
@@ -96,7 +101,7 @@ def left_alone(model: str, reason: str) -> Annotation:
 
 def writing_account(
     settings: Settings,
-    remote: RemoteCheckpoint,
+    remote: RemoteRepository,
     *,
     is_sending: bool,
     confirm: Callable[[str], bool],
@@ -120,22 +125,60 @@ def writing_account(
     account = who_am_i(hub_api(settings, is_writing=True))
     if is_sending:
         # Now, not after hours of probing.
-        check_may_write(account, remote.model)
+        check_may_write(account, remote.repo_id)
     if not is_sending or not is_stranger(account, remote.owner):
         return account
     bot = settings.bot
     if not (bot.operator and bot.contact):
         raise SettingsError(
-            f"{remote.model} is not {account.name}'s own: a pull request to a stranger says who "
+            f"{remote.repo_id} is not {account.name}'s own: a pull request to a stranger says who "
             "runs the bot and where to complain; set operator and contact under [bot] in "
             "hubbot.toml"
         )
-    question = f"{remote.model} is not {account.name}'s own. Open a pull request there?"
+    question = f"{remote.repo_id} is not {account.name}'s own. Open a pull request there?"
     if not confirm(question):
         raise SettingsError(
-            f"{remote.model} is not {account.name}'s own and nobody agreed; add --yes to go on"
+            f"{remote.repo_id} is not {account.name}'s own and nobody agreed; add --yes to go on"
         )
     return account
+
+
+def publish_change(
+    change: Proposal,
+    *,
+    rebuild: "Rebuild",
+    account: "Account",
+    is_sending: bool,
+    settings: Settings,
+    carry_over: "CarryOver | None" = None,
+) -> Published:
+    """Bring a change to its repository, or say what that would do.
+
+    Args:
+        change: The card as proposed.
+        rebuild: Makes it anew from another card.
+        account: Ours.
+        is_sending: Whether anything is written; without it the Hub is only read.
+        settings: Tokens and opt-out list.
+        carry_over: Keeps, where our pull request is made anew, what only its card says.
+
+    Raises:
+        RemoteError: If the token may not write, or the Hub refuses.
+        CardError: If the card cannot be edited as it stands by now.
+    """
+    from hubbot.hub import dry_run, pull_request
+    from hubbot.publishing.pull_request_text import MARKER
+
+    publish = pull_request.publish if is_sending else dry_run.publish
+    return publish(
+        change,
+        api=hub_api(settings, is_writing=is_sending),
+        account=account,
+        marker=MARKER,
+        rebuild=rebuild,
+        opt_out=settings.bot.opt_out,
+        carry_over=carry_over,
+    )
 
 
 def fitting_record(path: Path, remote: RemoteCheckpoint, settings: Settings) -> "Record":
@@ -209,17 +252,10 @@ def propose(record: "Record", card: bytes, parent: str, settings: Settings) -> P
         CardError: If the card cannot be edited without touching the rest.
     """
     from hubbot.publishing.card import annotate
-    from hubbot.publishing.links import Links
     from hubbot.publishing.pull_request_text import pull_request_body, pull_request_title
     from hubbot.publishing.steady import says_the_same
 
-    bot = settings.bot
-    links = Links(
-        homepage=bot.homepage,
-        ranking_url=bot.ranking_url,
-        operator=bot.operator,
-        contact=bot.contact,
-    )
+    links = links_of(settings)
     new = annotate(card, record, links=links)
     return Proposal(
         model=record.model,
@@ -228,4 +264,24 @@ def propose(record: "Record", card: bytes, parent: str, settings: Settings) -> P
         new=card if says_the_same(card, new) else new,
         title=pull_request_title(record),
         body=pull_request_body(record, links=links),
+    )
+
+
+def links_of(settings: Settings) -> "Links":
+    """Return the addresses that cards and pull requests print.
+
+    Args:
+        settings: Who runs the bot.
+
+    Raises:
+        SettingsError: If one of them cannot stand in Markdown.
+    """
+    from hubbot.publishing.links import Links
+
+    bot = settings.bot
+    return Links(
+        homepage=bot.homepage,
+        ranking_url=bot.ranking_url,
+        operator=bot.operator,
+        contact=bot.contact,
     )

@@ -83,7 +83,7 @@ def check_may_write(account: Account, model: str) -> None:
 
     Args:
         account: Ours.
-        model: Where it would be opened, for the message.
+        model: Repository where it would be opened, for the message.
 
     Raises:
         RemoteError: If there is no token, or one that may only read.

@@ -1,4 +1,4 @@
-"""Model cards as they are, byte for byte, and the Hub's own check of them."""
+"""Cards as they are, byte for byte, and the Hub's own check of them."""
 
 import logging
 from http import HTTPStatus
@@ -12,6 +12,7 @@ from hubbot import __version__
 from hubbot.errors import CardError, CheckpointError, RemoteError
 from hubbot.hub.client import PATIENT, Backoff, retrying
 from hubbot.printable import printable
+from hubbot.schema import RepoType
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,18 @@ LARGEST_CARD = 8 * 2**20
 """Bytes above which a card is not read."""
 
 
-def head_of(model: str, *, api: HfApi, ref: str = "main", backoff: Backoff = PATIENT) -> str:
+NOUNS: dict[RepoType, str] = {"model": "model", "dataset": "data set"}
+"""How messages call a kind of repository."""
+
+
+def head_of(
+    model: str,
+    *,
+    api: HfApi,
+    ref: str = "main",
+    backoff: Backoff = PATIENT,
+    repo_type: RepoType = "model",
+) -> str:
     """Return the commit hash a branch or ``refs/pr/N`` points to now.
 
     Args:
@@ -29,18 +41,30 @@ def head_of(model: str, *, api: HfApi, ref: str = "main", backoff: Backoff = PAT
         api: The Hub's client.
         ref: Branch, tag or ``refs/pr/N``.
         backoff: How patiently to ask.
+        repo_type: What ``model`` is the id of.
 
     Raises:
         RemoteError: If the Hub does not have it or cannot be asked.
     """
-    item = f"model {model} at {ref}"
-    head = retrying(item, lambda: api.model_info(model, revision=ref).sha, backoff=backoff)
+    item = f"{NOUNS[repo_type]} {model} at {ref}"
+    head = retrying(
+        item,
+        lambda: api.repo_info(model, revision=ref, repo_type=repo_type).sha,
+        backoff=backoff,
+    )
     if head is None:
         raise RemoteError(f"{item}: the Hub's answer has no commit hash", kind="server")
     return head
 
 
-def read_card(model: str, revision: str, *, api: HfApi, backoff: Backoff = PATIENT) -> bytes | None:
+def read_card(
+    model: str,
+    revision: str,
+    *,
+    api: HfApi,
+    backoff: Backoff = PATIENT,
+    repo_type: RepoType = "model",
+) -> bytes | None:
     """Return README.md exactly as it stands at a commit; None where there is none.
 
     Args:
@@ -48,19 +72,26 @@ def read_card(model: str, revision: str, *, api: HfApi, backoff: Backoff = PATIE
         revision: Commit hash.
         api: The Hub's client.
         backoff: How patiently to ask.
+        repo_type: What ``model`` is the id of.
 
     Raises:
         CardError: If it is larger than ``LARGEST_CARD``.
         RemoteError: If the repository or revision is not there, or the Hub cannot be asked.
     """
     try:
-        return read_file(model, revision, CARD, api=api, backoff=backoff)
+        return read_file(model, revision, CARD, api=api, backoff=backoff, repo_type=repo_type)
     except CheckpointError as error:
         raise CardError(f"{error}; hubbot leaves it alone") from error
 
 
 def read_file(
-    model: str, revision: str, path: str, *, api: HfApi, backoff: Backoff = PATIENT
+    model: str,
+    revision: str,
+    path: str,
+    *,
+    api: HfApi,
+    backoff: Backoff = PATIENT,
+    repo_type: RepoType = "model",
 ) -> bytes | None:
     """Return a small file exactly as it stands at a commit; None where there is none.
 
@@ -70,12 +101,13 @@ def read_file(
         path: Path inside the repository.
         api: The Hub's client.
         backoff: How patiently to ask.
+        repo_type: What ``model`` is the id of.
 
     Raises:
         CheckpointError: If it is larger than ``LARGEST_CARD``.
         RemoteError: If the repository or revision is not there, or the Hub cannot be asked.
     """
-    url = hf_hub_url(model, path, revision=revision, endpoint=api.endpoint)
+    url = hf_hub_url(model, path, repo_type=repo_type, revision=revision, endpoint=api.endpoint)
     item = f"{path} of {model} at {revision[:10]}"
 
     def fetch() -> bytes | None:
@@ -97,13 +129,16 @@ def _read_at_most(response: httpx2.Response, most: int, item: str) -> bytes:
     return bytes(content)
 
 
-def validate_card(content: bytes, *, api: HfApi, backoff: Backoff = PATIENT) -> tuple[str, ...]:
+def validate_card(
+    content: bytes, *, api: HfApi, backoff: Backoff = PATIENT, repo_type: RepoType = "model"
+) -> tuple[str, ...]:
     """Have the Hub check the header of a card, without storing it.
 
     Args:
         content: The exact bytes that are to be committed.
         api: The Hub's client.
         backoff: How patiently to ask.
+        repo_type: Whose card it is: the Hub has other rules for data sets.
 
     Returns:
         The Hub's warnings, which do not stand in the way of a commit.
@@ -120,7 +155,7 @@ def validate_card(content: bytes, *, api: HfApi, backoff: Backoff = PATIENT) -> 
     def ask() -> tuple[int, dict[str, Any]]:
         answer = get_session().post(
             f"{api.endpoint}/api/validate-yaml",
-            json={"content": text, "repoType": "model"},
+            json={"content": text, "repoType": repo_type},
             headers=_headers(api),
         )
         if answer.status_code != HTTPStatus.BAD_REQUEST:

@@ -1,9 +1,17 @@
-"""Data sets on the Hub: which commit is read."""
+"""Data sets on the Hub: which commit is read, and whose repository it is."""
+
+import logging
 
 from huggingface_hub import HfApi
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # lazy export
 
-from hubbot.errors import RemoteError
+from hubbot.errors import RemoteError, SettingsError
 from hubbot.hub.client import PATIENT, Backoff, retrying
+from hubbot.printable import printable
+from hubbot.schema import RemoteDataset
+
+logger = logging.getLogger(__name__)
 
 
 def resolve_dataset(
@@ -25,3 +33,44 @@ def resolve_dataset(
     if found is None:
         raise RemoteError(f"{item}: the Hub's answer has no commit hash", kind="server")
     return found
+
+
+def resolve_dataset_repository(
+    dataset: str, *, api: HfApi, backoff: Backoff = PATIENT
+) -> RemoteDataset:
+    """Look a data set's repository up on the Hub, as its main branch stands now.
+
+    Args:
+        dataset: Hub id.
+        api: The Hub's client.
+        backoff: How patiently to ask.
+
+    Returns:
+        The repository under its present id.
+
+    Raises:
+        SettingsError: If ``dataset`` is no id.
+        RemoteError: If the Hub does not have it or cannot be asked; of kind ``disabled`` where
+            the Hub has switched it off.
+    """
+    try:
+        validate_repo_id(dataset)
+    except HFValidationError as error:
+        raise SettingsError(
+            f"{printable(dataset)!r} is not a data set of the Hub: expected owner/name; "
+            f"{printable(error)}"
+        ) from error
+    item = f"data set {dataset}"
+    info = retrying(item, lambda: api.dataset_info(dataset), backoff=backoff)
+    if info.sha is None:
+        raise RemoteError(f"{item}: the Hub's answer has no commit hash", kind="server")
+    if info.id != dataset:
+        logger.warning("%s is called %s on the Hub now", printable(dataset), printable(info.id))
+    return RemoteDataset(
+        dataset=info.id,
+        revision=info.sha,
+        owner=info.id.partition("/")[0] if "/" in info.id else "",
+        is_private=bool(info.private),
+        is_gated=bool(info.gated),
+        is_disabled=bool(info.disabled),
+    )

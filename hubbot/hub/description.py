@@ -24,15 +24,19 @@ def refresh_description(proposal: Proposal, number: int, look: Look) -> None:
         look: The Hub's client, our account and the marker.
     """
     try:
-        details = read_discussion(proposal.model, number, look)
+        details = read_discussion(proposal.model, number, look, repo_type=proposal.repo_type)
         first = next((one for one in details.events if isinstance(one, DiscussionComment)), None)
         if first is None or first.hidden or first.author != look.account.name:
             return
         if look.marker not in first.content or first.content == proposal.body:
             return
-        with translate_errors(f"description of pull request {number} of {proposal.model}"):
+        with translate_errors(f"description of pull request {number} of {proposal.item}"):
             look.api.edit_discussion_comment(
-                proposal.model, number, comment_id=first.id, new_content=proposal.body
+                proposal.model,
+                number,
+                comment_id=first.id,
+                new_content=proposal.body,
+                repo_type=proposal.repo_type,
             )
     except RemoteError as error:
         logger.warning("the card was updated, the description was not: %s", error)

@@ -7,7 +7,7 @@ from huggingface_hub import HfApi
 
 from hubbot.hub.accounts import Account
 from hubbot.hub.client import PATIENT, Backoff
-from hubbot.hub.plan import Look, Rebuild, make_plan
+from hubbot.hub.plan import CarryOver, Look, Rebuild, make_plan
 from hubbot.schema import Action, Proposal, Published
 
 _WOULD: dict[Literal["open", "update", "unchanged", "skipped"], Action] = {
@@ -27,6 +27,7 @@ def publish(
     rebuild: Rebuild,
     opt_out: Collection[str] = (),
     backoff: Backoff = PATIENT,
+    carry_over: CarryOver | None = None,
 ) -> Published:
     """Say what ``hubbot.hub.pull_request.publish`` would do with the same arguments.
 
@@ -38,6 +39,7 @@ def publish(
         rebuild: Makes the proposal anew from another card.
         opt_out: Owners and models that asked to be left alone.
         backoff: How often and how patiently to ask.
+        carry_over: Keeps, where our pull request is made anew, what only its card says.
 
     Returns:
         ``would-open``, ``would-update``, ``unchanged``, or ``skipped`` with the reason.
@@ -47,7 +49,13 @@ def publish(
         CardError: If the card cannot be edited as it stands now.
     """
     look = Look(
-        api=api, account=account, marker=marker, rebuild=rebuild, opt_out=opt_out, backoff=backoff
+        api=api,
+        account=account,
+        marker=marker,
+        rebuild=rebuild,
+        opt_out=opt_out,
+        backoff=backoff,
+        carry_over=carry_over,
     )
     plan = make_plan(proposal, look)
     return Published(

@@ -3,24 +3,24 @@
 import re
 from collections.abc import Collection, Iterable
 
-from hubbot.schema import RemoteCheckpoint
+from hubbot.schema import RemoteRepository
 
 _STOP = re.compile(r"^[\s>*_`]*@?hubbot\s*[:,]?\s*(?:false|stop)\b", re.IGNORECASE | re.MULTILINE)
 """A line such as ``hubbot: false`` or ``@hubbot stop`` in a comment."""
 
 
 def reason_to_leave_alone(
-    remote: RemoteCheckpoint, *, opt_out: Collection[str] = (), card_says_no: bool = False
+    remote: RemoteRepository, *, opt_out: Collection[str] = (), card_says_no: bool = False
 ) -> str | None:
     """Return why nothing is proposed to a repository; None where nothing speaks against it.
 
     Args:
         remote: What the Hub says of the repository.
-        opt_out: Owners and model ids that asked to be left alone, in any case.
+        opt_out: Owners and ids that asked to be left alone, in any case.
         card_says_no: Whether its card says ``hubbot: false``.
     """
-    if is_on_list(remote.model, opt_out):
-        return f"{remote.model} or its owner asked to be left alone (bot.opt_out)"
+    if is_on_list(remote.repo_id, opt_out):
+        return f"{remote.repo_id} or its owner asked to be left alone (bot.opt_out)"
     if card_says_no:
         return "its card says hubbot: false"
     if remote.is_disabled:
@@ -33,11 +33,11 @@ def reason_to_leave_alone(
 
 
 def is_on_list(model: str, opt_out: Collection[str]) -> bool:
-    """Return whether a model or its owner is on the list of those to leave alone.
+    """Return whether a repository or its owner is on the list of those to leave alone.
 
     Args:
-        model: Hub id.
-        opt_out: Owners and model ids, in any case; ``@`` and slashes around them do not matter.
+        model: Hub id, of a data set as well.
+        opt_out: Owners and ids, in any case; ``@`` and slashes around them do not matter.
 
     >>> is_on_list("Me/model", ["@me"]), is_on_list("me/model", ["me/other"])
     (True, False)

@@ -16,14 +16,23 @@ from hubbot.hub.accounts import Account
 from hubbot.hub.cards import head_of, read_card
 from hubbot.hub.checkpoints import resolve_checkpoint
 from hubbot.hub.client import PATIENT, Backoff, retrying
+from hubbot.hub.datasets import resolve_dataset_repository
 from hubbot.hub.manners import asks_to_stop, reason_to_leave_alone
-from hubbot.schema import Proposal
+from hubbot.schema import Proposal, RemoteRepository, RepoType
 
 Rebuild = Callable[[bytes, str], Proposal | None]
 """Makes the proposal anew from a card and the commit it stands at; None: leave it alone."""
 
+CarryOver = Callable[[Proposal, bytes], Proposal]
+"""Adds to a proposal what the card in our open pull request says beside it."""
+
 SECTION = b"<!-- hubbot:begin"
 """How our section of a card begins."""
+
+_FOLLOWS: dict[RepoType, str] = {
+    "model": "corrects an annotation that was merged",
+    "dataset": "adds to or corrects an annotation that was merged",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +83,8 @@ class Look:
     """Owners and models that asked to be left alone."""
     backoff: Backoff = PATIENT
     """How patiently to ask."""
+    carry_over: CarryOver | None = None
+    """Where a card holds several notes: keeps those of our pull request that main lacks."""
 
 
 def make_plan(proposal: Proposal, look: Look, *, known: Collection[int] = ()) -> Plan:
@@ -89,11 +100,11 @@ def make_plan(proposal: Proposal, look: Look, *, known: Collection[int] = ()) ->
         CardError: If the card cannot be edited as it stands now.
     """
     try:
-        remote = resolve_checkpoint(proposal.model, api=look.api, backoff=look.backoff)
+        remote = _resolve(proposal, look)
         reason = reason_to_leave_alone(remote, opt_out=look.opt_out)
         if reason is not None:
             return Plan(action="skipped", reason=reason, proposal=proposal)
-        current = _at_head(replace(proposal, model=remote.model), remote.revision, look)
+        current = _at_head(replace(proposal, model=remote.repo_id), remote.revision, look)
         if current is None:
             return Plan(
                 action="skipped", reason="its card asks to be left alone", proposal=proposal
@@ -107,13 +118,30 @@ def make_plan(proposal: Proposal, look: Look, *, known: Collection[int] = ()) ->
         raise
 
 
+def _resolve(proposal: Proposal, look: Look) -> RemoteRepository:
+    if proposal.repo_type == "dataset":
+        return resolve_dataset_repository(proposal.model, api=look.api, backoff=look.backoff)
+    return resolve_checkpoint(proposal.model, api=look.api, backoff=look.backoff)
+
+
 def _at_head(proposal: Proposal, head: str, look: Look) -> Proposal | None:
     """Return the proposal for the main branch as it is now; None: leave it alone."""
     if proposal.parent == head:
         return proposal
-    card = read_card(proposal.model, head, api=look.api, backoff=look.backoff)
-    rebuilt = look.rebuild(card or b"", head)
+    card = _card_at(proposal, head, look)
+    rebuilt = look.rebuild(card, head)
     return None if rebuilt is None else replace(rebuilt, model=proposal.model, parent=head)
+
+
+def _card_at(proposal: Proposal, revision: str, look: Look) -> bytes:
+    card = read_card(
+        proposal.model,
+        revision,
+        api=look.api,
+        backoff=look.backoff,
+        repo_type=proposal.repo_type,
+    )
+    return card or b""
 
 
 def _plan_change(current: Proposal, ours: Collection[OurPullRequest], look: Look) -> Plan:
@@ -131,7 +159,7 @@ def _plan_change(current: Proposal, ours: Collection[OurPullRequest], look: Look
     if ours and SECTION not in current.old:
         reason = "our annotation was merged and taken out again since"
         return Plan(action="skipped", reason=reason, url=next(iter(ours)).url, proposal=current)
-    reason = "corrects an annotation that was merged" if ours else ""
+    reason = _FOLLOWS[current.repo_type] if ours else ""
     if look.account.is_anonymous:
         reason = "without a token an earlier pull request cannot be looked for"
     return Plan(action="open", reason=reason, proposal=current)
@@ -144,9 +172,11 @@ def _plan_update(current: Proposal, one: OurPullRequest, look: Look) -> Plan:
     as a change, unless the two no longer merge: then it is made from the main branch.
     """
     ref = f"refs/pr/{one.number}"
-    head = head_of(current.model, api=look.api, ref=ref, backoff=look.backoff)
-    card = read_card(current.model, head, api=look.api, backoff=look.backoff) or b""
-    wanted = current if one.is_conflicting else look.rebuild(card, head)
+    head = head_of(
+        current.model, api=look.api, ref=ref, backoff=look.backoff, repo_type=current.repo_type
+    )
+    card = _card_at(current, head, look)
+    wanted = _anew(current, card, look) if one.is_conflicting else look.rebuild(card, head)
     if wanted is None:
         reason = "the card in our pull request asks to be left alone"
         return Plan(action="skipped", reason=reason, url=one.url, proposal=current)
@@ -156,6 +186,11 @@ def _plan_update(current: Proposal, one: OurPullRequest, look: Look) -> Plan:
         return Plan(action="unchanged", reason=reason, url=one.url, proposal=change)
     reason = "made anew from the main branch, which had moved" if one.is_conflicting else ""
     return Plan(action="update", reason=reason, url=one.url, number=one.number, proposal=change)
+
+
+def _anew(current: Proposal, card: bytes, look: Look) -> Proposal:
+    """Return the proposal for the main branch, with what only our pull request's card says."""
+    return current if look.carry_over is None else look.carry_over(current, card)
 
 
 def find_ours(
@@ -175,7 +210,7 @@ def find_ours(
     """
     if look.account.is_anonymous:
         return []
-    model, item = proposal.model, f"pull requests of {proposal.model}"
+    model, item = proposal.model, f"pull requests of {proposal.item}"
     listed = retrying(
         item,
         lambda: list(
@@ -184,6 +219,7 @@ def find_ours(
                 author=look.account.name,
                 discussion_type="pull_request",
                 discussion_status="all",
+                repo_type=proposal.repo_type,
             )
         ),
         backoff=look.backoff,
@@ -191,26 +227,29 @@ def find_ours(
     mine = {one.num for one in listed if one.is_pull_request and one.author == look.account.name}
     found = []
     for number in sorted(mine | set(known), reverse=True):
-        details = read_discussion(model, number, look)
+        details = read_discussion(model, number, look, repo_type=proposal.repo_type)
         if number in known or is_ours(details, look=look, title=proposal.title):
             found.append(_describe(details, look.account))
     return found
 
 
-def read_discussion(model: str, number: int, look: Look) -> DiscussionWithDetails:
+def read_discussion(
+    model: str, number: int, look: Look, *, repo_type: RepoType = "model"
+) -> DiscussionWithDetails:
     """Return a pull request with its comments.
 
     Args:
         model: Hub id.
         number: N of ``refs/pr/N``.
         look: How to look.
+        repo_type: What ``model`` is the id of.
 
     Raises:
         RemoteError: If the Hub cannot be asked.
     """
     return retrying(
         f"pull request {number} of {model}",
-        lambda: look.api.get_discussion_details(model, number),
+        lambda: look.api.get_discussion_details(model, number, repo_type=repo_type),
         backoff=look.backoff,
     )
 

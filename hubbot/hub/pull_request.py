@@ -13,7 +13,7 @@ from hubbot.hub.accounts import Account, check_may_write
 from hubbot.hub.cards import CARD, validate_card
 from hubbot.hub.client import PATIENT, Backoff
 from hubbot.hub.description import refresh_description
-from hubbot.hub.plan import Look, Plan, Rebuild, make_plan, read_discussion
+from hubbot.hub.plan import CarryOver, Look, Plan, Rebuild, make_plan, read_discussion
 from hubbot.hub.refusals import translate_errors
 from hubbot.schema import Action, Proposal, Published
 
@@ -37,6 +37,7 @@ def publish(
     rebuild: Rebuild,
     opt_out: Collection[str] = (),
     backoff: Backoff = PATIENT,
+    carry_over: CarryOver | None = None,
 ) -> Published:
     """Propose a card to its repository: open our pull request, update it, or leave it alone.
 
@@ -51,6 +52,7 @@ def publish(
         rebuild: Makes the proposal anew from another card.
         opt_out: Owners and models that asked to be left alone.
         backoff: How often and how patiently to try.
+        carry_over: Keeps, where our pull request is made anew, what only its card says.
 
     Returns:
         ``opened``, ``updated``, ``unchanged``, or ``skipped`` with the reason.
@@ -61,7 +63,13 @@ def publish(
     """
     _check_may_write(account, proposal, marker)
     look = Look(
-        api=api, account=account, marker=marker, rebuild=rebuild, opt_out=opt_out, backoff=backoff
+        api=api,
+        account=account,
+        marker=marker,
+        rebuild=rebuild,
+        opt_out=opt_out,
+        backoff=backoff,
+        carry_over=carry_over,
     )
     return _Publishing(proposal, look).run()
 
@@ -69,7 +77,7 @@ def publish(
 def _check_may_write(account: Account, proposal: Proposal, marker: str) -> None:
     if not marker or marker not in proposal.body:
         raise ValueError(f"the description must hold the marker {marker!r} to be found again")
-    check_may_write(account, proposal.model)
+    check_may_write(account, proposal.item)
 
 
 class _Publishing:
@@ -111,7 +119,7 @@ class _Publishing:
                 if published is not None:
                     return published
         raise RemoteError(
-            f"{self._proposal.model}: the card kept changing over {attempts} rounds; try later",
+            f"{self._proposal.item}: the card kept changing over {attempts} rounds; try later",
             kind="conflict",
         )
 
@@ -141,7 +149,12 @@ class _Publishing:
     def _write(self, plan: Plan) -> Published | None:
         """Commit what is planned; None where another round has to settle a conflict."""
         self._change = plan.proposal
-        validate_card(plan.proposal.new, api=self._look.api, backoff=self._look.backoff)
+        validate_card(
+            plan.proposal.new,
+            api=self._look.api,
+            backoff=self._look.backoff,
+            repo_type=plan.proposal.repo_type,
+        )
         if plan.action == "update":
             self._commit(plan.proposal, revision=f"refs/pr/{plan.number}")
             refresh_description(plan.proposal, plan.number, self._look)
@@ -150,18 +163,18 @@ class _Publishing:
         commit = self._commit(plan.proposal, revision=None)
         if commit.pr_url is None or commit.pr_num is None:
             raise RemoteError(
-                f"{plan.proposal.model}: the card on the main branch changed meanwhile",
+                f"{plan.proposal.item}: the card on the main branch changed meanwhile",
                 kind="conflict",
             )
         self._known.add(commit.pr_num)
         self._written = "opened"
-        if self._conflicts(plan.proposal.model, commit.pr_num):
+        if self._conflicts(plan.proposal, commit.pr_num):
             return None
         return self._done("opened", plan.reason, commit.pr_url)
 
     def _commit(self, proposal: Proposal, *, revision: str | None) -> CommitInfo:
         """Commit the card, on a pull request of its own without ``revision``; never retried."""
-        with translate_errors(f"card of {proposal.model}"), warnings.catch_warnings():
+        with translate_errors(f"card of {proposal.item}"), warnings.catch_warnings():
             # The client repeats the check of the card, and prints what was logged before.
             warnings.simplefilter("ignore", UserWarning)
             return self._look.api.create_commit(
@@ -172,15 +185,19 @@ class _Publishing:
                 revision=revision,
                 create_pr=revision is None,
                 parent_commit=proposal.parent,
+                repo_type=proposal.repo_type,
             )
 
-    def _conflicts(self, model: str, number: int) -> bool:
+    def _conflicts(self, proposal: Proposal, number: int) -> bool:
         """Return whether the main branch moved under the new pull request.
 
         With ``create_pr`` the Hub takes a parent that is no longer the head; it shows only here.
         """
         try:
-            return bool(read_discussion(model, number, self._look).conflicting_files)
+            details = read_discussion(
+                proposal.model, number, self._look, repo_type=proposal.repo_type
+            )
+            return bool(details.conflicting_files)
         except RemoteError as error:
             logger.warning("opened, but could not look at it again: %s", error)
             return False

@@ -9,6 +9,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from hubbot.localhub.state import RepoKind
+
 # Where the Hub sees a header: huggingface_hub's repocard.py says that its expression is the
 # server's. JavaScript counts the byte order mark as space, so it may come first.
 _END = r"(?:\r\n|\r|\n)"
@@ -82,11 +84,16 @@ def _plain(value: Any, budget: list[int]) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def check_card(card: str) -> tuple[list[str], list[str]]:
+def check_card(card: str, kind: RepoKind = "models") -> tuple[list[str], list[str]]:
     """Check a card as ``validate-yaml`` does.
 
-    The rules are those of the Hub's model card specification (huggingface/hub-docs,
-    modelcard.md); the wording is ours.
+    The rules are those of the Hub's card specifications (huggingface/hub-docs, modelcard.md and
+    datasetcard.md) and, for data sets, what their maintainers met when they edited hundreds of
+    cards (huggingface/datasets issue 5137); the wording is ours.
+
+    Args:
+        card: README.md.
+        kind: Whose card it is.
 
     Returns:
         Errors, which refuse a commit, and warnings.
@@ -98,7 +105,7 @@ def check_card(card: str) -> tuple[list[str], list[str]]:
     except HeaderError as problem:
         return [f"Invalid YAML: {problem}"], []
     errors = [
-        line for key, check in _CHECKS.items() if key in header for line in check(header[key])
+        line for key, check in _CHECKS[kind].items() if key in header for line in check(header[key])
     ]
     warnings = [] if header else ["empty or missing yaml metadata in repo card"]
     return errors, warnings
@@ -122,6 +129,30 @@ def _strings(key: str, pattern: re.Pattern[str] | None = None) -> Callable[[Any]
 
 def _string(key: str) -> Callable[[Any], Iterable[str]]:
     return lambda value: [] if isinstance(value, str) else [f'"{key}" must be a string']
+
+
+def _string_list(key: str) -> Callable[[Any], Iterable[str]]:
+    def check(value: Any) -> Iterable[str]:
+        if not isinstance(value, list):
+            return [f'"{key}" must be an array']
+        return _strings(key)(value)
+
+    return check
+
+
+def _renamed(key: str, name: str) -> Callable[[Any], Iterable[str]]:
+    return lambda value: [f'"{key}" is deprecated. Use "{name}" instead.']
+
+
+def _check_configs(value: Any) -> Iterable[str]:
+    if not isinstance(value, list):
+        yield '"configs" must be an array'
+        return
+    for number, entry in enumerate(value):
+        if not isinstance(entry, dict):
+            yield f'"configs[{number}]" must be an object'
+        else:
+            yield from _need_string(entry, "config_name", f"configs[{number}]")
 
 
 def _check_model_index(value: Any) -> Iterable[str]:
@@ -190,14 +221,31 @@ def _optional_strings(part: dict[str, Any], names: Iterable[str], where: str) ->
             yield f'"{where}.{name}" must be a string'
 
 
-_CHECKS: dict[str, Callable[[Any], Iterable[str]]] = {
-    "model-index": _check_model_index,
-    "base_model": _strings("base_model", _REPO_ID),
-    "datasets": _strings("datasets", _REPO_ID),
+_Checks = dict[str, Callable[[Any], Iterable[str]]]
+
+_COMMON: _Checks = {
     "language": _strings("language", _LANGUAGE),
     "tags": _strings("tags"),
-    "metrics": _strings("metrics"),
     "license": _strings("license"),
-    "library_name": _string("library_name"),
-    "pipeline_tag": _string("pipeline_tag"),
+}
+
+_CHECKS: dict[RepoKind, _Checks] = {
+    "models": _COMMON
+    | {
+        "model-index": _check_model_index,
+        "base_model": _strings("base_model", _REPO_ID),
+        "datasets": _strings("datasets", _REPO_ID),
+        "metrics": _strings("metrics"),
+        "library_name": _string("library_name"),
+        "pipeline_tag": _string("pipeline_tag"),
+    },
+    "datasets": _COMMON
+    | {
+        "languages": _renamed("languages", "language"),
+        "licenses": _renamed("licenses", "license"),
+        "task_categories": _string_list("task_categories"),
+        "task_ids": _string_list("task_ids"),
+        "pretty_name": _string("pretty_name"),
+        "configs": _check_configs,
+    },
 }

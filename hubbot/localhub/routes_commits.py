@@ -20,7 +20,7 @@ from hubbot.localhub.access import (
 from hubbot.localhub.answers import Call, Handler, Refusal
 from hubbot.localhub.blobs import FileEntry, goes_to_lfs
 from hubbot.localhub.cards import check_card
-from hubbot.localhub.state import MAIN, Caller, Commit, Discussion, Repository
+from hubbot.localhub.state import MAIN, Caller, Commit, Discussion, RepoKind, Repository
 
 STALE = "A commit has happened since. Please refresh and try again."
 _MAX_FILES = 256
@@ -254,7 +254,8 @@ def _regular(call: Call, path: str, value: dict[str, Any]) -> FileEntry:
     text = str(value.get("content", ""))
     content = _decode(text) if value.get("encoding") == "base64" else text.encode()
     if path == "README.md":
-        errors, _ = check_card(content.decode("utf-8", "replace"))
+        kind = cast(RepoKind, call.param("kind", "models"))
+        errors, _ = check_card(content.decode("utf-8", "replace"), kind)
         if errors:
             raise Refusal(400, "Invalid metadata in README.md: " + "; ".join(errors))
     return call.state.blobs.entry(path, call.state.blobs.add(content), is_lfs=False)

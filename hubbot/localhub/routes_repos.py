@@ -237,7 +237,9 @@ def auth_check(call: Call) -> Response:
 
 def validate_yaml(call: Call) -> Response:
     """POST /api/validate-yaml."""
-    errors, warnings = check_card(str(call.json().get("content", "")))
+    body = call.json()
+    kind: RepoKind = "datasets" if body.get("repoType") == "dataset" else "models"
+    errors, warnings = check_card(str(body.get("content", "")), kind)
     shape = {
         "errors": [{"message": message} for message in errors],
         "warnings": [{"message": message} for message in warnings],
