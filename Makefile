@@ -1,6 +1,7 @@
 # `make demo` and `make test` set everything up by themselves on a machine with Python 3.11 and make.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
@@ -9,8 +10,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requi
 demo: $(VENV)/.demo
 	$(BIN)/hubbot demo
 
+# Two processes with one thread each: more of either wait for each other on two cores.
 test: $(VENV)/.dev chromium
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

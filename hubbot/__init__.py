@@ -8,8 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hubbot.evaluating import evaluate, finetune
     from hubbot.numbers import analyse, calibrate, check, predict, predict_table, rank
     from hubbot.pipeline import annotate, probe, show
+    from hubbot.recommending import recommend
+    from hubbot.sensing import sensitivity
 
 __version__ = "0.1.0"
 __all__ = [
@@ -18,15 +21,22 @@ __all__ = [
     "annotate",
     "calibrate",
     "check",
+    "evaluate",
+    "finetune",
     "predict",
     "predict_table",
     "probe",
     "rank",
+    "recommend",
+    "sensitivity",
     "show",
 ]
 
 _MODULE_OF = {
     **dict.fromkeys(("annotate", "probe", "show"), "hubbot.pipeline"),
+    **dict.fromkeys(("evaluate", "finetune"), "hubbot.evaluating"),
+    "recommend": "hubbot.recommending",
+    "sensitivity": "hubbot.sensing",
     **dict.fromkeys(
         ("analyse", "calibrate", "check", "predict", "predict_table", "rank"), "hubbot.numbers"
     ),

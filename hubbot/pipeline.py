@@ -16,6 +16,7 @@ from hubbot.annotating import (
     left_alone,
     look_at,
     propose,
+    publish_change,
     refuse,
     writing_account,
 )
@@ -30,7 +31,6 @@ from hubbot.measurement import (
     Measurement,
     Report,
     dataset_version,
-    hub_api,
     load_splits,
     measure,
     no_report,
@@ -242,9 +242,7 @@ def annotate(
     Raises:
         HubbotError: The kind says what happened; a finished record stays in ``records_dir``.
     """
-    from hubbot.hub import dry_run, pull_request
     from hubbot.publishing.card import diff, is_opted_out
-    from hubbot.publishing.pull_request_text import MARKER
 
     if record is None:
         require_extra("probe", purpose="probing (--record FILE does without)")
@@ -259,16 +257,14 @@ def annotate(
         pinned = f"{remote.model}@{remote.revision}"
         scores = _record_anew(pinned, max_train=max_train, settings=settings, report=report)
     change = propose(scores, card, head, settings)
-    publish = pull_request.publish if send else dry_run.publish
-    published = publish(
+    published = publish_change(
         change,
-        api=hub_api(settings, is_writing=send),
-        account=account,
-        marker=MARKER,
         rebuild=lambda text, parent: (
             None if is_opted_out(text) else propose(scores, text, parent, settings)
         ),
-        opt_out=settings.bot.opt_out,
+        account=account,
+        is_sending=send,
+        settings=settings,
     )
     return Annotation(
         model=remote.model,
@@ -285,10 +281,12 @@ def _record_anew(
 ) -> "Record":
     """Probe, and keep the record before anything is sent."""
     from hubbot.records.from_probe import make_record
+    from hubbot.records.measured import earlier_record, keep_measured
     from hubbot.records.store import write_record
 
     result = probe(pinned, max_train=max_train, settings=settings, report=report)
     record = make_record(result, calibrations=load_calibrations(settings.calibrations_file))
+    record = keep_measured(record, earlier_record(settings.records_dir, record))
     write_record(record, settings.records_dir)
     return record
 

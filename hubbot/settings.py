@@ -50,6 +50,17 @@ class ProbeSettings(_Section):
     """Whose pytorch_model.bin may be read (weights_only) inside the child."""
 
 
+class FinetuneSettings(_Section):
+    """How the fine-tuning child is run; its device is the probe's."""
+
+    timeout_s: float = Field(default=12 * 3600, gt=0)
+    """Seconds after which one fine-tuning is killed."""
+    memory_gb: float = Field(default=24.0, gt=0)
+    """Resident memory, GiB, above which the child is killed."""
+    file_gb: float = Field(default=8.0, gt=0)
+    """Largest file, GiB, that the child may write."""
+
+
 class DownloadSettings(_Section):
     """What may be fetched."""
 
@@ -97,6 +108,10 @@ class Settings(BaseSettings):
         default_factory=lambda: _user_folder("XDG_DATA_HOME", ".local/share") / "calibrations.json"
     )
     """Calibrations refitted by ``hubbot calibrate``; the packaged ones where there is none."""
+    ledger_file: Path = Field(
+        default_factory=lambda: _user_folder("XDG_DATA_HOME", ".local/share") / "ledger.sqlite"
+    )
+    """What was fine-tuned, one row a model, target and seed; a killed run goes on from there."""
     data_dir: Path | None = None
     """Folder of Parquet files, ``<dataset>/<split>.parquet``, read instead of the Hub."""
     read_token: SecretStr | None = None
@@ -104,6 +119,7 @@ class Settings(BaseSettings):
     write_token: SecretStr | None = None
     """Token for opening pull requests; without it the one of ``hf auth login`` or HF_TOKEN."""
     probe: ProbeSettings = ProbeSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
     download: DownloadSettings = DownloadSettings()
     bot: BotSettings = BotSettings()
 

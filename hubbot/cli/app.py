@@ -8,8 +8,10 @@ from hubbot import __version__
 from hubbot.cli.analyse import analyse_command
 from hubbot.cli.cards import annotate_command, show_command
 from hubbot.cli.check import check_command
+from hubbot.cli.deciding import recommend_command, sensitivity_command
 from hubbot.cli.demo import demo_command
 from hubbot.cli.doctor import doctor_command
+from hubbot.cli.evaluate import evaluate_command, finetune_command
 from hubbot.cli.importing import import_app
 from hubbot.cli.numbers import calibrate_command, predict_command
 from hubbot.cli.output import set_up_logging
@@ -50,6 +52,10 @@ def _options(
 app.command("probe")(probe_command)
 app.command("predict")(predict_command)
 app.command("rank")(rank_command)
+app.command("recommend")(recommend_command)
+app.command("sensitivity")(sensitivity_command)
+app.command("evaluate")(evaluate_command)
+app.command("finetune")(finetune_command)
 app.command("calibrate")(calibrate_command)
 app.command("analyse")(analyse_command)
 app.command("annotate")(annotate_command)

@@ -11,7 +11,7 @@ from hubbot.cli.output import note, points, print_diff, print_json, print_pairs,
 from hubbot.cli.progress import Reporter
 from hubbot.schema import Annotation
 
-_SAYS = {
+SAYS = {
     "would-open": "Dry run: nothing was written. A pull request would be opened; add --send.",
     "would-update": "Dry run: nothing was written. The open pull request would be updated; "
     "add --send.",
@@ -52,7 +52,7 @@ def annotate_command(
             record=record,
             max_train=max_train,
             send=send,
-            confirm=lambda question: yes or _ask(question),
+            confirm=lambda question: yes or ask(question),
             settings=settings,
             report=report,
         )
@@ -62,7 +62,8 @@ def annotate_command(
         _print(outcome)
 
 
-def _ask(question: str) -> bool:
+def ask(question: str) -> bool:
+    """Ask on a terminal; elsewhere nobody has agreed."""
     if not sys.stdin.isatty():
         return False
     return typer.confirm(question, err=True)
@@ -73,7 +74,7 @@ def _print(outcome: Annotation) -> None:
         print_diff(outcome.diff)
         print_text("")
     reason = f" ({outcome.reason})" if outcome.reason else ""
-    print_text(f"{outcome.model}: {_SAYS[outcome.action]}{reason}")
+    print_text(f"{outcome.model}: {SAYS[outcome.action]}{reason}")
     if outcome.url:
         print_text(outcome.url)
 

@@ -167,6 +167,7 @@ def session_environment(data_dir: Path, cache_dir: Path) -> dict[str, str]:
     return {
         "HUBBOT_CACHE_DIR": str(cache_dir),
         "HUBBOT_DATA_DIR": str(data_dir),
+        "HUBBOT_LEDGER_FILE": str(cache_dir / "ledger.sqlite"),
         "HUBBOT_PROBE__DEVICE": "cpu",
         "HUBBOT_BOT__OPERATOR": "the tests",
         "HUBBOT_BOT__CONTACT": "tests@example.org",

@@ -1,0 +1,315 @@
+"""``hubbot evaluate`` and ``hubbot finetune``."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hubbot.cells import Columns
+from hubbot.cli.options import AsJson, DataDir, Device, parse_sizes, settings_of
+from hubbot.cli.output import note, points, print_json, print_table, print_text
+from hubbot.cli.progress import Reporter
+from hubbot.errors import SettingsError
+from hubbot.outcomes import Evaluation, TargetGain
+
+Seeds = Annotated[int, typer.Option("--seeds", metavar="K", min=1, max=100, help="Seeds 0 to K-1.")]
+GainMaxTrain = Annotated[
+    int | None,
+    typer.Option(
+        "--max-train",
+        metavar="N",
+        min=2,
+        help="Fine-tune on N rows only; the protocol's name then says so.",
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs",
+        metavar="E",
+        min=1,
+        max=1000,
+        help="Passes over the rows instead of the recipe's; the protocol's name then says so.",
+    ),
+]
+AsWritten = Annotated[
+    bool,
+    typer.Option(
+        "--as-written",
+        help="Cut hidden tests from train, as the papers' text says, instead of taking the "
+        "official validation split.",
+    ),
+]
+TextColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text-column",
+        "--text-columns",
+        metavar="NAME",
+        help="Text column; twice for pairs. Guessed where not given.",
+    ),
+]
+LabelColumn = Annotated[
+    str, typer.Option("--label-column", metavar="NAME", help="Label column. Guessed as well.")
+]
+Config = Annotated[
+    str | None, typer.Option("--config", metavar="NAME", help="Configuration of a Hub data set.")
+]
+ValidationFile = Annotated[
+    str | None, typer.Option("--validation", metavar="FILE", help="File of the validation split.")
+]
+TestFile = Annotated[
+    str | None, typer.Option("--test", metavar="FILE", help="File of the test split.")
+]
+Regression = Annotated[
+    bool | None,
+    typer.Option("--regression/--no-regression", help="Whether labels are numbers or classes."),
+]
+
+
+MaxRows = Annotated[
+    int,
+    typer.Option(
+        "--max-rows", metavar="N", help="Rows of each split that are used at most; others are not."
+    ),
+]
+
+
+def columns_of(
+    text: list[str] | None,
+    label: str,
+    config: str | None,
+    validation: str | None,
+    test: str | None,
+    is_regression: bool | None,
+    max_rows: int,
+) -> Columns:
+    """Put together what a user says of a data set; commas part names too."""
+    names = tuple(name for item in text or () for name in item.split(",") if name)
+    return Columns(
+        text=names,
+        label=label,
+        config=config,
+        validation=validation,
+        test=test,
+        is_regression=is_regression,
+        max_rows=max_rows,
+    )
+
+
+def evaluate_command(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Hub id, id@revision, or a folder.")
+    ] = None,
+    targets: Annotated[
+        str,
+        typer.Option(
+            "--targets",
+            metavar="GROUP",
+            help="general, nli, twitter, site36, quick, or names of data sets; commas between.",
+        ),
+    ] = "quick",
+    seeds: Seeds = 5,
+    max_train: GainMaxTrain = None,
+    epochs: Epochs = None,
+    as_written: AsWritten = False,
+    sample_low: Annotated[
+        int,
+        typer.Option(
+            "--sample-low",
+            metavar="N",
+            min=0,
+            help="Measure N random models of low LP too, so that calibrations see the whole range.",
+        ),
+    ] = 0,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="DATASET",
+            help="Instead of MODEL: fine-tune the base model on this data set first.",
+        ),
+    ] = None,
+    source_sizes: Annotated[
+        str,
+        typer.Option(
+            "--source-sizes", metavar="N,N,all", help="Rows of the source, such as 50,200,800,all."
+        ),
+    ] = "all",
+    architecture: Annotated[
+        str | None, typer.Option("--architecture", "-a", metavar="NAME", help="With --source.")
+    ] = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the gain of a checkpoint over its base model, by fine-tuning both on each target.
+
+    Example: hubbot evaluate textattack/roberta-base-MNLI --targets quick --seeds 3
+    """
+    settings = settings_of(device, data_dir)
+
+    def on_target(name: str, gain: TargetGain | str) -> None:
+        note(f"{name}: {gain if isinstance(gain, str) else _gain(gain)}")
+
+    how: dict[str, Any] = {
+        "targets": targets,
+        "seeds": seeds,
+        "max_train": max_train,
+        "epochs": epochs,
+        "settings": settings,
+        "on_target": on_target,
+    }
+    if source is not None:
+        if model is not None or architecture is None or as_written or sample_low:
+            raise SettingsError(
+                "--source goes with --architecture, and without MODEL, --as-written and "
+                "--sample-low"
+            )
+        _sources(source, architecture, parse_sizes(source_sizes), how, as_json=as_json)
+        return
+    if model is None:
+        raise SettingsError("name a MODEL, or a data set to train one on (--source DATASET)")
+    from hubbot.evaluating import evaluate, evaluate_sampled
+
+    with Reporter() as report:
+        found = evaluate(model, as_written=as_written, report=report, **how)
+        sampled = evaluate_sampled(
+            found.architecture, sample_low, as_written=as_written, report=report, **how
+        )
+    if as_json:
+        print_json(_plain(found, sampled))
+    else:
+        for one in (found, *sampled):
+            _print(one)
+    if any(one.failed for one in (found, *sampled)):
+        raise typer.Exit(1)
+
+
+def _plain(found: Evaluation, sampled: Sequence[Evaluation]) -> dict[str, Any]:
+    plain = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    return plain | ({"sampled": list(sampled)} if sampled else {})
+
+
+def _sources(
+    source: str,
+    architecture: str,
+    sizes: Sequence[int | None],
+    how: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    from hubbot.sources import evaluate_source
+
+    with Reporter() as report:
+        found = evaluate_source(
+            source, architecture=architecture, sizes=sizes, report=report, **how
+        )
+    if as_json:
+        print_json({"sizes": list(found)})
+    else:
+        print_table(
+            f"{found[0].source} as a source: average gain over "
+            f"{len(found[0].evaluation.gains)} target(s), points",
+            ("rows of the source", "average gain", "standard error", "saved in"),
+            (
+                (
+                    str(one.n_train),
+                    points(one.evaluation.avg_gain, signed=True),
+                    points(one.evaluation.avg_gain_se),
+                    one.folder,
+                )
+                for one in found
+            ),
+        )
+    if any(one.evaluation.failed for one in found):
+        raise typer.Exit(1)
+
+
+def _gain(gain: TargetGain) -> str:
+    return f"{points(gain.gain, gain.interval, signed=True)} points, {gain.seeds} seed(s)"
+
+
+def _print(found: Evaluation) -> None:
+    print_table(
+        f"{found.model}: gain over {found.base_model}, {found.protocol}; points, 95 % intervals",
+        ("target", "gain", "95 %", "this checkpoint", "base model", "seeds", "train", "test"),
+        (
+            (
+                name,
+                points(gain.gain, signed=True),
+                points(gain.gain, gain.interval, signed=True).split(" ", 1)[1],
+                points(gain.score),
+                points(gain.base_score),
+                str(gain.seeds),
+                str(gain.n_train),
+                str(gain.n_test),
+            )
+            for name, gain in found.gains.items()
+        ),
+    )
+    if found.avg_gain is not None:
+        se = "" if found.avg_gain_se is None else f" ± {found.avg_gain_se:.2f} (standard error)"
+        print_text(
+            f"Average over {len(found.gains)} target(s): {points(found.avg_gain, signed=True)}{se}"
+        )
+    for name, gain in found.gains.items():
+        for sentence in gain.notes:
+            print_text(f"{name}: {sentence}")
+    for name, reason in found.failed.items():
+        print_text(f"{name}: no gain: {reason}")
+
+
+def finetune_command(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Hub id, id@revision, or a folder.")
+    ],
+    dataset: Annotated[
+        str,
+        typer.Argument(metavar="DATASET", help="Name in the catalog, Hub id, file or folder."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where it is saved.")],
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    max_train: GainMaxTrain = None,
+    epochs: Epochs = None,
+    text_column: TextColumns = None,
+    label_column: LabelColumn = "",
+    config: Config = None,
+    validation: ValidationFile = None,
+    test: TestFile = None,
+    regression: Regression = None,
+    max_rows: MaxRows = 200_000,
+    device: Device = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fine-tune a checkpoint on a data set by its architecture's recipe and save it.
+
+    Example: hubbot finetune ibm/ColD-Fusion my_data.csv --out my-model
+    """
+    from hubbot.evaluating import finetune
+
+    columns = columns_of(text_column, label_column, config, validation, test, regression, max_rows)
+    with Reporter() as report:
+        found = finetune(
+            model,
+            dataset,
+            out=out,
+            seed=seed,
+            max_train=max_train,
+            epochs=epochs,
+            columns=columns,
+            settings=settings_of(device, data_dir),
+            report=report,
+        )
+    if as_json:
+        print_json(found)
+        return
+    for sentence in found.notes:
+        print_text(sentence)
+    print_text(
+        f"saved {found.out}: {found.metric} {points(found.score)} points on {found.n_test} test "
+        f"rows ({found.n_train} training rows, seed {found.seed}, {found.protocol})"
+    )

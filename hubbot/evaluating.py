@@ -1,0 +1,411 @@
+"""Measured gains: what fine-tuning from a checkpoint gives over fine-tuning its base model."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubbot.catalog.dataset_groups import targets_of
+from hubbot.catalog.gain_protocols import gain_protocol_of
+from hubbot.cells import (
+    Bench,
+    Columns,
+    measure_cells,
+    read_labels,
+    read_target,
+    score_of,
+    train,
+)
+from hubbot.errors import DatasetError, IntegrityError, ProbeError, SettingsError
+from hubbot.extras import require_extra
+from hubbot.gains.flags import name_flags
+from hubbot.measurement import Checkpoint, Report, no_report, obtain, obtain_base
+from hubbot.outcomes import Evaluation, FineTuned, TargetGain
+from hubbot.schema import Architecture, GainProtocol, Target
+from hubbot.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from hubbot.gains.measured_checks import TargetCells
+    from hubbot.gains.paired import PairedGain
+    from hubbot.records.cells import Cell, Predictions
+
+logger = logging.getLogger(__name__)
+
+SEEDS = 5
+"""Seeds unless told, as in the papers."""
+
+OnTarget = Callable[[str, TargetGain | str], None]
+"""Told a target's name and its gain, or why there is none."""
+
+
+def ignore_target(name: str, gain: TargetGain | str) -> None:
+    """Show nothing."""
+
+
+def evaluate(
+    model: str,
+    *,
+    targets: str = "quick",
+    seeds: int = SEEDS,
+    max_train: int | None = None,
+    epochs: int | None = None,
+    as_written: bool = False,
+    settings: Settings | None = None,
+    report: Report = no_report,
+    on_target: OnTarget = ignore_target,
+) -> Evaluation:
+    """Measure the gain of a checkpoint over its base model on a group of targets.
+
+    Base model and checkpoint are fine-tuned with the same seeds; the base model's cells are
+    measured once per protocol and shared by all checkpoints. Everything finished stays in the
+    ledger, and gains that pass the integrity gate go into the model's score record.
+
+    Args:
+        model: Hub id, ``id@revision``, or a folder.
+        targets: Groups and names of the catalog, separated by commas.
+        seeds: How many, counted from 0.
+        max_train: Training rows of the label-stratified prefix; None for all.
+        epochs: Passes instead of the recipe's; None for the recipe's.
+        as_written: Whether hidden tests are cut from train, as the papers' text says.
+        settings: Read from flags, environment and file where None.
+        report: Told a task's name, steps done and steps in all.
+        on_target: Told of each target as it is done.
+
+    Raises:
+        HubbotError: The kind says what happened; finished cells stay in the ledger.
+    """
+    require_extra("finetune", purpose="fine-tuning")
+    settings = settings or load_settings()
+    targets_of(targets)  # a misspelt name is told before gigabytes are fetched
+    checkpoint = obtain(model, settings, report=report)
+    protocol = gain_protocol_of(
+        checkpoint.architecture.name, max_train=max_train, epochs=epochs, as_written=as_written
+    )
+    return evaluate_checkpoint(
+        checkpoint,
+        protocol,
+        targets=targets,
+        seeds=seeds,
+        settings=settings,
+        report=report,
+        on_target=on_target,
+    )
+
+
+def evaluate_checkpoint(
+    checkpoint: Checkpoint,
+    protocol: GainProtocol,
+    *,
+    targets: str,
+    seeds: int,
+    settings: Settings,
+    report: Report = no_report,
+    on_target: OnTarget = ignore_target,
+    is_recorded: bool = True,
+) -> Evaluation:
+    """Measure the gain of a checkpoint that is on disk.
+
+    Args:
+        checkpoint: From ``obtain``.
+        protocol: How gains are measured.
+        targets: As for ``evaluate``, and so are the others.
+        seeds: How many.
+        settings: Device, limits and folders.
+        report: Told a task's name, steps done and steps in all.
+        on_target: Told of each target as it is done.
+        is_recorded: Whether the gains go into a score record.
+
+    Raises:
+        HubbotError: As ``evaluate``.
+    """
+    from hubbot.records.ledger import Ledger
+
+    specs = targets_of(targets)
+    base = base_of(checkpoint, settings, report)
+    measured: dict[str, _Measured] = {}
+    failed: dict[str, str] = {}
+    with Ledger(settings.ledger_file) as ledger:
+        bench = Bench(settings=settings, protocol=protocol, ledger=ledger, report=report)
+        for done, spec in enumerate(specs):
+            report("targets", done, len(specs))
+            try:
+                target = read_target(spec.name, protocol, settings)
+                measured[spec.name] = _measure(bench, checkpoint, base, target, range(seeds))
+            except (DatasetError, IntegrityError, ProbeError) as error:  # others can be measured
+                failed[spec.name] = str(error)
+                on_target(spec.name, str(error))
+            else:
+                on_target(spec.name, measured[spec.name].gain)
+        report("targets", len(specs), len(specs))
+    found = _evaluation(checkpoint, base, protocol, measured, failed)
+    if not measured or not is_recorded:
+        return found
+    return replace(found, record=_recorded(checkpoint, found, measured.values(), settings))
+
+
+def evaluate_sampled(
+    architecture: str,
+    n: int,
+    *,
+    targets: str = "quick",
+    seeds: int = SEEDS,
+    max_train: int | None = None,
+    epochs: int | None = None,
+    as_written: bool = False,
+    settings: Settings | None = None,
+    report: Report = no_report,
+    on_target: OnTarget = ignore_target,
+) -> tuple[Evaluation, ...]:
+    """Measure random models of low LP, so that calibrations do not see the top alone.
+
+    Args:
+        architecture: Name in the catalog.
+        n: How many; 0 measures none.
+        targets: As for ``evaluate``, and so are the others.
+        seeds: How many.
+        max_train: Training rows; None for all.
+        epochs: Passes; None for the recipe's.
+        as_written: Whether hidden tests are cut from train.
+        settings: Read from flags, environment and file where None.
+        report: Told a task's name, steps done and steps in all.
+        on_target: Told of each target as it is done.
+
+    Raises:
+        HubbotError: As ``evaluate``.
+    """
+    from hubbot.candidates import low_candidates, within_reach
+
+    if n == 0:
+        return ()
+    settings = settings or load_settings()
+    protocol = gain_protocol_of(
+        architecture, max_train=max_train, epochs=epochs, as_written=as_written
+    )
+    drawn = low_candidates(architecture, n, settings)
+    reachable = within_reach(drawn, architecture, settings, report=report)
+    return tuple(
+        evaluate_checkpoint(
+            checkpoint,
+            protocol,
+            targets=targets,
+            seeds=seeds,
+            settings=settings,
+            report=report,
+            on_target=on_target,
+        )
+        for _, checkpoint in islice(reachable, n)
+    )
+
+
+def base_of(checkpoint: Checkpoint, settings: Settings, report: Report) -> Checkpoint:
+    """Return the base model to compare with.
+
+    Raises:
+        IntegrityError: If the checkpoint holds the base model's very weights.
+        HubbotError: As ``obtain``.
+    """
+    base = obtain_base(checkpoint.architecture, settings, report=report)
+    if base.local.weights_digest == checkpoint.local.weights_digest:
+        raise IntegrityError(
+            f"same weights: {checkpoint.local.model} holds the very weights of {base.local.model}; "
+            "its gain is 0 by definition, so nothing is fine-tuned; name a fine-tuned checkpoint",
+            check="same-weights",
+        )
+    return base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """One target measured."""
+
+    gain: TargetGain
+    """What is told of it."""
+    paired: "PairedGain"
+    """The same with what averages need."""
+    cells: "tuple[Cell, ...]"
+    """The checkpoint's and the base model's."""
+    flags: tuple[str, ...]
+    """Words of warning."""
+
+
+def _measure(
+    bench: Bench,
+    checkpoint: Checkpoint,
+    base: Checkpoint,
+    target: Target,
+    seeds: Sequence[int],
+) -> _Measured:
+    others = measure_cells(bench, base, target, seeds)
+    own = measure_cells(bench, checkpoint, target, seeds)
+    flags = _check(bench, target, own, others)
+    paired = compare(target, own, others)
+    gain = TargetGain(
+        gain=paired.gain,
+        se=paired.se,
+        interval=paired.interval,
+        seeds=paired.seeds,
+        score=paired.score,
+        base_score=paired.base_score,
+        n_train=int(own[0].details["n_train"]),
+        n_test=target.splits["test"].n_rows,
+        metric=target.metric,
+        notes=target.notes,
+    )
+    return _Measured(gain=gain, paired=paired, cells=(*own, *others), flags=flags)
+
+
+def _check(
+    bench: Bench, target: Target, own: "Sequence[Cell]", base: "Sequence[Cell]"
+) -> tuple[str, ...]:
+    """Refuse what does not add up (design, integrity gate); return words of warning."""
+    from hubbot.gains.measured_checks import check_measured
+
+    return check_measured(
+        target.name,
+        _checked_cells(own),
+        _checked_cells(base),
+        read_labels(target),
+        metric=target.metric,
+        n_classes=len(target.label_names),
+        architecture=own[0].architecture,
+        gain_protocol=bench.protocol.identifier,
+    )
+
+
+def _checked_cells(cells: "Sequence[Cell]") -> "TargetCells":
+    from hubbot.gains.measured_checks import TargetCells
+
+    return TargetCells(
+        model=cells[0].model,
+        weights_digest=cells[0].key.weights_digest,
+        seeds=tuple(cell.key.seed for cell in cells),
+        scores=tuple(cell.score for cell in cells),
+        predictions=_stacked(cells),
+    )
+
+
+def _recorded(
+    checkpoint: Checkpoint, found: Evaluation, measured: "Iterable[_Measured]", settings: Settings
+) -> Mapping[str, Any]:
+    """Write the gains into the model's score record."""
+    from hubbot.records.measured import write_measured
+
+    parts = list(measured)
+    cells = [cell for item in parts for cell in item.cells]
+    record = write_measured(
+        settings.records_dir,
+        found,
+        flags=(
+            *name_flags(checkpoint.local.model, checkpoint.local.tags),
+            *(flag for item in parts for flag in item.flags),
+        ),
+        versions=cells[-1].versions,
+        device=cells[-1].device,
+        dtype=cells[-1].dtype,
+    )
+    return record.plain()
+
+
+def compare(target: Target, own: "Iterable[Cell]", base: "Iterable[Cell]") -> "PairedGain":
+    """Return the gain of a checkpoint's cells over the base model's with the same seeds."""
+    from hubbot.gains.paired import paired_predictions
+
+    return paired_predictions(target.metric, _stacked(own), _stacked(base), read_labels(target))
+
+
+def _stacked(cells: "Iterable[Cell]") -> "Predictions":
+    import numpy as np
+
+    return np.stack([cell.predictions for cell in cells])  # type: ignore[return-value]  # one kind
+
+
+def _evaluation(
+    checkpoint: Checkpoint,
+    base: Checkpoint,
+    protocol: GainProtocol,
+    measured: Mapping[str, _Measured],
+    failed: Mapping[str, str],
+) -> Evaluation:
+    from hubbot.gains.paired import average_gain
+
+    average = average_gain(item.paired for item in measured.values()) if measured else None
+    cells = [cell for item in measured.values() for cell in item.cells]
+    return Evaluation(
+        model=checkpoint.local.model,
+        revision=checkpoint.local.revision,
+        architecture=checkpoint.architecture.name,
+        base_model=base.local.model,
+        weights_digest=checkpoint.local.weights_digest,
+        protocol=protocol.identifier,
+        gains={name: item.gain for name, item in measured.items()},
+        avg_gain=None if average is None else average.gain,
+        avg_gain_se=None if average is None else average.se,
+        failed=dict(failed),
+        seconds=sum(sum(cell.seconds.values()) for cell in cells),
+    )
+
+
+def write_minimal_card(folder: Path, architecture: Architecture) -> None:
+    """Say what a saved checkpoint was trained from: its shape alone may fit several models."""
+    text = f"---\nbase_model: {architecture.hub_id}\n---\n"
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def finetune(
+    model: str,
+    dataset: str,
+    *,
+    out: Path,
+    seed: int = 0,
+    max_train: int | None = None,
+    epochs: int | None = None,
+    columns: Columns | None = None,
+    settings: Settings | None = None,
+    report: Report = no_report,
+) -> FineTuned:
+    """Fine-tune a checkpoint by its architecture's recipe and save it as its author would.
+
+    Args:
+        model: Hub id, ``id@revision``, or a folder.
+        dataset: Name in the catalog, Hub id, file or folder.
+        out: Folder to save into; must not exist, or be empty.
+        seed: Decides the head's first weights, dropout and the order of the rows.
+        max_train: Training rows of the label-stratified prefix; None for all.
+        epochs: Passes instead of the recipe's; None for the recipe's.
+        columns: What the user says of a data set of their own.
+        settings: Read from flags, environment and file where None.
+        report: Told a task's name, steps done and steps in all.
+
+    Raises:
+        HubbotError: The kind says what happened.
+    """
+    from hubbot.records.ledger import Ledger
+
+    require_extra("finetune", purpose="fine-tuning")
+    settings = settings or load_settings()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingsError(f"{out} exists and is not an empty folder; name another one")
+    checkpoint = obtain(model, settings, report=report)
+    protocol = gain_protocol_of(checkpoint.architecture.name, max_train=max_train, epochs=epochs)
+    target = read_target(dataset, protocol, settings, columns)
+    with Ledger(settings.ledger_file) as ledger:
+        bench = Bench(settings=settings, protocol=protocol, ledger=ledger, report=report)
+        output = train(bench, checkpoint, target, seed, save_to=out)
+    write_minimal_card(out, checkpoint.architecture)
+    return FineTuned(
+        model=checkpoint.local.model,
+        revision=checkpoint.local.revision,
+        dataset=target.name,
+        out=str(out),
+        protocol=protocol.identifier,
+        seed=seed,
+        metric=target.metric,
+        score=score_of(target, output.predictions, read_labels(target)),
+        validation_score=output.validation_score,
+        n_train=output.n_train,
+        n_test=target.splits["test"].n_rows,
+        seconds=dict(output.seconds),
+        notes=target.notes,
+    )
