@@ -1,0 +1,50 @@
+#!/bin/sh
+# The miniature study, by hubbot's own commands. Each part may be killed and run again: what is done is kept.
+#
+#   study.sh source NAME DATA   fine-tune MiniLM on DATA, put it on the Hub as study/minilm-NAME, probe it
+#   study.sh gains NAME         fine-tune study/minilm-NAME on the targets, three seeds
+#   study.sh all                everything, one after the other
+#
+# Needs the embedded Hub of hub.py (HF_ENDPOINT), HF_TOKEN=hf_study, HUBBOT_DATA_DIR, and STUDY, a folder
+# to work in. Two parts may run beside each other; OMP_NUM_THREADS=1 gives each one core.
+set -eu
+
+BASE=sentence-transformers/all-MiniLM-L6-v2
+TARGETS=rte,mrpc,wic,copa,tweet_ev_irony,tweet_ev_emotion,tweet_ev_stance_feminist
+SOURCES="mnli qqp stsb snli sst2 cola tweet_ev_emoji tweet_ev_offensive"
+
+source_of() {
+    case $1 in
+    snli) echo "$HUBBOT_DATA_DIR/snli" ;; # not in the catalog: a folder like anybody's
+    *) echo "$1" ;;
+    esac
+}
+
+make_source() {
+    folder=$STUDY/models/$1
+    if [ ! -e "$folder/config.json" ]; then
+        hubbot finetune $BASE "$(source_of "$1")" --max-train 8000 --epochs 2 --out "$folder" --json \
+            > "$STUDY/source_$1.json"
+    fi
+    [ -e "$STUDY/$1.uploaded" ] || { hf upload "study/minilm-$1" "$folder" . > "$STUDY/$1.url" && mv "$STUDY/$1.url" "$STUDY/$1.uploaded"; }
+    [ -e "$STUDY/probe_$1.json" ] || { hubbot probe "study/minilm-$1" --json > "$STUDY/probe_$1.part" && mv "$STUDY/probe_$1.part" "$STUDY/probe_$1.json"; }
+}
+
+measure() {
+    hubbot evaluate "study/minilm-$1" --targets $TARGETS --seeds 3 --max-train 1000 --epochs 3 --json \
+        > "$STUDY/gains_$1.part"
+    mv "$STUDY/gains_$1.part" "$STUDY/gains_$1.json"
+}
+
+case ${1:-} in
+source) make_source "$2" ;;
+gains) measure "$2" ;;
+all)
+    for name in $SOURCES; do make_source "$name"; done
+    for name in $SOURCES; do measure "$name"; done
+    ;;
+*)
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
