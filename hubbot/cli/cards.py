@@ -9,6 +9,7 @@ import typer
 from hubbot.cli.options import AsJson, DataDir, Device, MaxTrain, settings_of
 from hubbot.cli.output import note, points, print_diff, print_json, print_pairs, print_text
 from hubbot.cli.progress import Reporter
+from hubbot.errors import CardError
 from hubbot.schema import Annotation
 
 SAYS = {
@@ -84,13 +85,20 @@ def show_command(
         str,
         typer.Argument(metavar="MODEL", help="Hub id, id@revision, or a folder with README.md."),
     ],
+    is_dataset: Annotated[
+        bool, typer.Option("--dataset", help="MODEL is the Hub id of a data set.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read the scores back from a model's card.
+    """Read the scores back from a model's card, or a data set's.
 
     Example: hubbot show me/my-roberta --json
     """
     from hubbot.pipeline import show
+
+    if is_dataset:
+        _show_dataset(model, as_json=as_json)
+        return
 
     record = show(model, settings=settings_of())
     if as_json:
@@ -104,6 +112,38 @@ def show_command(
             pairs.append((key, _cell(value)))
     print_pairs(pairs)
     note("Points throughout; intervals of accuracies and LP gains are 95 % ones.")
+
+
+def _show_dataset(dataset: str, *, as_json: bool) -> None:
+    from hubbot.annotating_datasets import read_dataset_notes
+
+    name, notes = read_dataset_notes(dataset, settings_of())
+    if not notes:
+        raise CardError(
+            f"{name}: its card holds no notes of hubbot's; `hubbot sensitivity {name} "
+            "--architecture NAME --send` proposes one"
+        )
+    if as_json:
+        print_json({"dataset": name, "notes": notes})
+        return
+    for found in notes:
+        print_pairs(
+            [
+                ("target", found.target),
+                ("architecture", found.architecture),
+                ("intermediate model", found.intermediate_model),
+                ("base model", found.base_model),
+                (
+                    "gain",
+                    f"{points(found.gain, found.interval, signed=True)} points of {found.metric}, "
+                    f"{found.level:.0%}",
+                ),
+                ("seeds, test rows", f"{found.seeds}, {found.n_test}"),
+                ("protocol", found.protocol),
+                ("date", found.date.isoformat()),
+            ]
+        )
+        print_text(f"{found.target}: {found.verdict}")
 
 
 def _cell(value: object) -> str:

@@ -1,6 +1,7 @@
 """How results reach a terminal, a file or a program."""
 
 import dataclasses
+import datetime
 import json
 import logging
 import sys
@@ -50,6 +51,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     return value
 
 
