@@ -10,7 +10,7 @@ from hubbot.errors import SettingsError
 from hubbot.gains.calibration import MIN_MODELS, PUBLISHED, Calibration
 from hubbot.gains.calibration_file import dump_calibrations, load_calibrations
 from hubbot.gains.flags import name_flags
-from hubbot.gains.groups import LP_ONLY_GROUPS
+from hubbot.gains.groups import LAST_RESORT, LP_ONLY_GROUPS
 from hubbot.gains.predict import predict_gain
 from hubbot.schema import CalibrationSummary, Prediction
 from hubbot.settings import Settings, load_settings
@@ -163,7 +163,7 @@ def find_calibration(
     """
     entry = get_architecture(architecture)
     known = load_calibrations((settings or load_settings()).calibrations_file)
-    for group in LP_ONLY_GROUPS:
+    for group in (*LP_ONLY_GROUPS, LAST_RESORT):
         if (protocol, entry.name, group) in known:
             return known[protocol, entry.name, group]
     others = sorted({name for found, name, _ in known if found == protocol})

@@ -10,8 +10,8 @@
 set -eu
 
 BASE=sentence-transformers/all-MiniLM-L6-v2
-TARGETS=rte,mrpc,wic,copa,tweet_ev_irony,tweet_ev_emotion,tweet_ev_stance_feminist
-SOURCES="mnli qqp stsb snli sst2 cola tweet_ev_emoji tweet_ev_offensive"
+TARGETS=rte,mrpc,cola,wic,copa,tweet_ev_irony,tweet_ev_emotion
+SOURCES="mnli qqp sst2 stsb tweet_ev_offensive snli tweet_ev_emoji"
 
 source_of() {
     case $1 in

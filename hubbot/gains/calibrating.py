@@ -20,7 +20,14 @@ from hubbot.gains.calibration import (
     scales_table,
 )
 from hubbot.gains.flags import flag_table, name_flags
-from hubbot.gains.groups import AFTER_QUICK, GROUPS, LP_ONLY_GROUPS, MOST_MISSING, QUICK
+from hubbot.gains.groups import (
+    AFTER_QUICK,
+    GROUPS,
+    LAST_RESORT,
+    LP_ONLY_GROUPS,
+    MOST_MISSING,
+    QUICK,
+)
 from hubbot.gains.published import (
     load_base_scores,
     load_published_gains,
@@ -85,19 +92,37 @@ def calibrate(sample: Sample) -> tuple[list[Calibration], list[Refused]]:
 
     Returns:
         Calibrations, one for each target group that enough models were measured on; and the groups
-        that at least one model was measured on, but too few.
+        that at least one model was measured on, but too few. Where no model was measured on any
+        whole group, the one group of which the least is missing.
     """
     done: list[Calibration] = []
     refused: list[Refused] = []
-    for group in (*LP_ONLY_GROUPS, AFTER_QUICK):
-        if group == "general" and sample.name == PUBLISHED:
+    for group in (*LP_ONLY_GROUPS, LAST_RESORT, AFTER_QUICK):
+        if group in ("general", LAST_RESORT) and sample.name == PUBLISHED:
             continue  # the site's own average runs over its 36
         found = _calibrate_group(sample, group)
         if isinstance(found, Calibration):
             done.append(found)
         elif found is not None:
             refused.append(found)
+    if not done and not refused:
+        refused.append(_no_whole_group(sample))
     return done, refused
+
+
+def _no_whole_group(sample: Sample) -> Refused:
+    """Say what should be measured before anything can be learned from the sample."""
+    asked = (*LP_ONLY_GROUPS, LAST_RESORT)
+    lacking = {group: [t for t in GROUPS[group] if t not in sample.targets] for group in asked}
+    nearest = min(lacking, key=lambda group: len(lacking[group]))
+    missing = ", ".join(lacking[nearest]) or "nothing as a whole, but some of it in every model"
+    return Refused(
+        name=sample.name,
+        architecture=sample.architecture,
+        target_group=nearest,
+        n=0,
+        reason=f"no model with a usable LP and gains on the whole group; missing: {missing}",
+    )
 
 
 def mean_gain(gains: Array, targets: Sequence[str], group: str) -> Array:
@@ -109,14 +134,15 @@ def mean_gain(gains: Array, targets: Sequence[str], group: str) -> Array:
         group: A key of ``GROUPS``.
 
     Returns:
-        float64 of shape (n,), points; NaN where more than one target of the group is missing.
+        float64 of shape (n,), points; NaN where more targets of the group are missing than
+        ``MOST_MISSING`` allows.
     """
     wanted = GROUPS[group]
     columns = [targets.index(target) for target in wanted if target in targets]
     values = gains[:, columns]
     present = np.isfinite(values).sum(axis=1)
     total = np.nansum(values, axis=1)
-    enough = present >= max(len(wanted) - MOST_MISSING, 1)
+    enough = present >= max(len(wanted) - MOST_MISSING[group], 1)
     return np.where(enough, total / np.maximum(present, 1), np.nan)
 
 

@@ -31,7 +31,7 @@ from hubbot.gains.calibration import (
 )
 from hubbot.gains.calibration_file import Calibrations, load_packaged, load_refused
 from hubbot.gains.flags import flag_table
-from hubbot.gains.groups import AFTER_QUICK, LP_ONLY_GROUPS, QUICK
+from hubbot.gains.groups import AFTER_QUICK, LAST_RESORT, LP_ONLY_GROUPS, QUICK
 from hubbot.gains.lp_rules import MNLI_CLASSES
 from hubbot.gains.notes import explain, refuse
 from hubbot.gains.smoother import Array, Rows
@@ -228,6 +228,9 @@ def _place(query: Query, known: Calibrations, level: float) -> _Placed | Predict
     scale = _scale_of(query.protocol)
     _check_numbers(query)
     own = _find(known, query.protocol, entry.name, is_quick=bool(query.quick))
+    published = _find(known, PUBLISHED, entry.name, is_quick=False)
+    if own is None and published is None and not query.quick:
+        own = known.get((query.protocol, entry.name, LAST_RESORT))
     is_borrowed = own is None and scale not in (PUBLISHED, PAPER)
     if query.lp_accuracy is not None and (is_borrowed or scale == PAPER):
         if query.lp_gain is None:
@@ -235,9 +238,7 @@ def _place(query: Query, known: Calibrations, level: float) -> _Placed | Predict
         query = replace(query, lp_accuracy=None)
     if query.quick and (is_borrowed or scale == PAPER):
         raise SettingsError(_why_no_quick(query))
-    calibration = own or (
-        _find(known, PUBLISHED, entry.name, is_quick=False) if is_borrowed else None
-    )
+    calibration = own or (published if is_borrowed else None)
     if calibration is None:
         return refuse(
             entry.name, level, _why_none(entry.name, query.protocol), is_borrowed=is_borrowed

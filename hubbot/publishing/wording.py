@@ -18,6 +18,7 @@ _HEADS = {
 _TARGETS = {
     "site36": "36 English text-classification data sets",
     "general": "14 English text-classification data sets of GLUE and SuperGLUE",
+    "quick": "RTE, CB, MRPC and CoLA",
 }
 _WARNINGS = ("borrowed", "extrapolated", "within seed noise", "trained on mnli")
 _ON_PREDICTIONS = _WARNINGS[:3]

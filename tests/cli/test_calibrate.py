@@ -66,6 +66,8 @@ def test_measured_records_give_a_calibration_that_predictions_then_use(
         ("site36", "lp+flags", 24),
         ("general", "lp", 24),
         ("general", "lp+flags", 24),
+        ("quick", "lp", 24),
+        ("quick", "lp+flags", 24),
     ]
     assert own[0]["slope"] == pytest.approx(0.2, abs=0.01)
     published = [line for line in ran.json if line["protocol"] == PUBLISHED and line["form"]]

@@ -73,20 +73,30 @@ def test_the_mean_runs_over_the_group_and_nothing_else() -> None:
     assert mean_gain(gains, targets, "quick") == pytest.approx([3.0])
 
 
+def general_but(**gains: float) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """A row of gains of 3 points on each general target, some of them replaced."""
+    return one_row(**(dict.fromkeys(GROUPS["general"], 3.0) | gains))
+
+
 def test_one_missing_target_is_left_out_of_the_mean() -> None:
-    gains, targets = one_row(rte=1.0, cb=math.nan, mrpc=3.0, cola=5.0)
-    assert mean_gain(gains, targets, "quick") == pytest.approx([3.0])
+    gains, targets = general_but(cb=math.nan, rte=16.0)
+    assert mean_gain(gains, targets, "general") == pytest.approx([4.0])
 
 
 def test_two_missing_targets_leave_no_mean() -> None:
-    gains, targets = one_row(rte=1.0, cb=math.nan, mrpc=math.nan, cola=5.0)
-    assert np.isnan(mean_gain(gains, targets, "quick")).all()
+    gains, targets = general_but(cb=math.nan, copa=math.nan)
+    assert np.isnan(mean_gain(gains, targets, "general")).all()
 
 
 def test_a_target_without_a_column_is_missing_as_well() -> None:
-    gains, targets = one_row(rte=1.0, cb=2.0, mrpc=3.0)
-    assert mean_gain(gains, targets, "quick") == pytest.approx([2.0])
-    assert np.isnan(mean_gain(gains[:, :2], targets[:2], "quick")).all()
+    gains, targets = general_but()
+    assert mean_gain(gains[:, 1:], targets[1:], "general") == pytest.approx([3.0])
+    assert np.isnan(mean_gain(gains[:, 2:], targets[2:], "general")).all()
+
+
+def test_none_of_the_quick_four_can_be_spared() -> None:
+    gains, targets = one_row(rte=1.0, mrpc=3.0, cola=5.0)
+    assert np.isnan(mean_gain(gains, targets, "quick")).all()
 
 
 def test_no_column_of_the_group_leaves_no_mean() -> None:
@@ -118,7 +128,10 @@ def test_the_groups_fit_together() -> None:
 
 def test_a_sample_gives_a_calibration_for_each_group_it_covers() -> None:
     done, refused = calibrate(sample())
-    assert [item.target_group for item in done] == ["site36", "general", AFTER_QUICK]
+    assert [item.target_group for item in done] == [
+        *("site36", "general", "quick"),
+        AFTER_QUICK,
+    ]
     assert not refused
     by_group = {item.target_group: item for item in done}
     assert set(by_group["site36"].choices) == {"lp", "lp+flags"}
@@ -141,9 +154,43 @@ def test_too_few_models_are_refused_with_their_number(n: int) -> None:
     assert {(item.target_group, item.n) for item in refused} == {
         ("site36", n),
         ("general", n),
+        ("quick", n),
         (AFTER_QUICK, n),
     }
     assert f"{n} model(s) with a usable LP" in refused[0].reason
+
+
+def measured_on(*targets: str) -> Sample:
+    """A sample of 24 models measured on some of the targets alone."""
+    given = sample()
+    columns = [given.targets.index(target) for target in targets]
+    return replace(given, targets=targets, gains=given.gains[:, columns])
+
+
+def test_the_quick_four_alone_give_a_calibration() -> None:
+    given = measured_on(*QUICK)
+    (item,), refused = calibrate(given)
+    assert (item.target_group, refused) == ("quick", [])
+    assert item.gain == pytest.approx(given.gains.mean(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("targets", "group", "missing"),
+    [
+        (("rte", "mrpc", "cola", "irony"), "quick", "missing: cb"),
+        (tuple(t for t in GROUPS["general"] if t not in ("cb", "copa")), "quick", "missing: cb"),
+        (("wic",), "quick", "missing: rte, cb, mrpc, cola"),
+    ],
+)
+def test_no_whole_group_names_what_is_missing(
+    targets: tuple[str, ...], group: str, missing: str
+) -> None:
+    given = sample()
+    gains = np.zeros((24, len(targets)))
+    done, (refused,) = calibrate(replace(given, targets=targets, gains=gains))
+    assert not done
+    assert (refused.target_group, refused.n) == (group, 0)
+    assert refused.reason.endswith(missing)
 
 
 def test_models_that_lack_targets_do_not_count() -> None:
@@ -182,6 +229,8 @@ def test_a_summary_has_a_line_for_every_choice_and_every_refusal() -> None:
         ("site36", "lp+flags"),
         ("general", "lp"),
         ("general", "lp+flags"),
+        ("quick", "lp"),
+        ("quick", "lp+flags"),
         ("site32", "lp+quick"),
         ("site32", "lp+flags+quick"),
     ]

@@ -204,6 +204,25 @@ def test_a_borrowed_prediction_is_the_same_curve_with_a_wider_interval() -> None
     assert "Borrowed" in borrowed.note
 
 
+def test_a_calibration_on_the_quick_four_answers_where_nothing_else_does() -> None:
+    packaged = load_packaged()
+    own = replace(
+        packaged[PUBLISHED, "roberta-base", "site36"],
+        name="lp-mnli",
+        target_group="quick",
+        scale=Scale(base_lp=50.0, base_lp_missing="", seed_sd=None),
+    )
+
+    def asked(architecture: str) -> Prediction:
+        known = {**packaged, ("lp-mnli", architecture, "quick"): own}
+        return predict_gain(architecture, lp_gain=20.0, protocol="lp-mnli", calibrations=known)
+
+    alone, beside_published = asked("all-MiniLM-L6-v2"), asked("roberta-base")
+    assert (alone.target_group, alone.is_borrowed) == ("quick", False)
+    assert alone.gain is not None
+    assert (beside_published.target_group, beside_published.is_borrowed) == ("site36", True)
+
+
 def test_a_calibration_of_ones_own_protocol_comes_before_a_borrowed_one() -> None:
     packaged = load_packaged()
     own = replace(

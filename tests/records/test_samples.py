@@ -264,4 +264,4 @@ def test_own_records_with_scores_teach_what_four_targets_tell(
         gains = {name: gain | {"base_score": 60.0} for name, gain in one.items()}
         write_record(record(values, number, measured=gains), tmp_path)
     done, _ = fit_all(record_samples(tmp_path))
-    assert {item.target_group for item in done} == {"site36", "general", "site32"}
+    assert {item.target_group for item in done} == {"site36", "general", "quick", "site32"}
