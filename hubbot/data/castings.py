@@ -209,7 +209,8 @@ def cast(spec: DatasetSpec, table: "pa.Table") -> "pa.Table":
             f"{list(raw_columns(spec))}, found {table.column_names}"
         )
     columns = casting.columns or raw_columns(spec)[:-1]
-    cells = [_plain(spec, name, table[name]) for name in columns]
+    may_count = casting.texts is not None
+    cells = [_plain(spec, name, table[name], may_count=may_count) for name in columns]
     sides = 2 if casting.is_pair else 1
     texts = cells if casting.texts is None else _rows(casting.texts, cells, sides)
     names = (TEXT, TEXT_PAIR)[: len(texts)]
@@ -224,18 +225,19 @@ def _casting(name: str) -> Casting:
     return _CASTINGS[name]
 
 
-def _plain(spec: DatasetSpec, name: str, column: Any) -> Any:
+def _plain(spec: DatasetSpec, name: str, column: Any, *, may_count: bool) -> Any:
     """Return a raw column as strings, or as whole numbers where it counts words."""
     import pyarrow as pa
 
-    if pa.types.is_integer(column.type):
+    if may_count and pa.types.is_integer(column.type):
         return column
     if pa.types.is_dictionary(column.type):
         column = pa.chunked_array([chunk.dictionary_decode() for chunk in column.chunks])
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)
     if not any(is_kind(column.type) for is_kind in kinds):
         raise DatasetError(
-            f"data set {spec.name!r}: column {name!r} holds {column.type}, expected text"
+            f"data set {spec.name!r}: column {name!r} holds {column.type}, expected text; give the "
+            "files that the catalog names"
         )
     return column.cast(pa.string())
 

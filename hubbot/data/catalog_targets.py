@@ -188,6 +188,7 @@ def _usable_rows(
     split = _names(spec, role)
     sides = [name for name in (TEXT, TEXT_PAIR) if name in table.column_names]
     filled = [pc.fill_null(table[name], "") for name in sides]
+    _check_filled(spec, split, sides, filled)
     has_text = _any([pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(s)), 0) for s in filled])
     has_label = pc.is_valid(table[LABEL])
     if table.num_rows and not pc.any(has_label).as_py():
@@ -202,6 +203,19 @@ def _usable_rows(
             notes.append(f"{split}: {rows} without {lack} left out")
     clean = pa.table([*filled, table[LABEL]], names=[*sides, LABEL])
     return clean.filter(pc.and_(has_text, has_label))
+
+
+def _check_filled(spec: DatasetSpec, split: str, sides: list[str], filled: list[Any]) -> None:
+    """Refuse a split without any text on one of its sides: single rows may lack one."""
+    import pyarrow.compute as pc
+
+    for side, column in zip(sides, filled, strict=True):
+        if len(column) and (pc.max(pc.utf8_length(pc.utf8_trim_whitespace(column))).as_py() == 0):
+            raise DatasetError(
+                f"data set {spec.name!r}, split {split}: every {side} is empty (made of "
+                f"{', '.join(spec.raw_columns or spec.text_columns)}); give the files that the "
+                "catalog names"
+            )
 
 
 def _any(flags: list[Any]) -> Any:

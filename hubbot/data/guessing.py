@@ -1,5 +1,6 @@
 """Which columns hold texts and labels where the user did not say; every guess is explained."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -67,14 +68,20 @@ def check_named(
             )
         if name not in columns:
             raise SettingsError(
-                f"{option} {printable(name)}: no such column in {where}; found {_listed(columns)}"
+                f"{option} {printable(name)}: no such column in {where}"
+                f"{nearest(name, columns)}; found {_listed(columns)}"
             )
     if len(set(named)) < len(named):
         raise SettingsError(f"{_listed(named)}: a column was named twice; each has one use")
 
 
 def choose_columns(
-    where: str, columns: Sequence[Column], *, texts: Sequence[str] = (), label: str = ""
+    where: str,
+    columns: Sequence[Column],
+    *,
+    texts: Sequence[str] = (),
+    label: str = "",
+    unusable: Mapping[str, str] | None = None,
 ) -> Choice:
     """Guess the columns that the user did not name.
 
@@ -83,6 +90,7 @@ def choose_columns(
         columns: All that can be used.
         texts: Text columns as the user named them; none for a guess.
         label: Label column as the user named it; empty for a guess.
+        unusable: Other columns, and what they hold, for messages.
 
     Raises:
         SettingsError: If nothing fits, or several things do; lists the candidates.
@@ -90,7 +98,8 @@ def choose_columns(
     said = []
     chosen, why = tuple(texts), ""
     if not chosen:
-        chosen, why = _guess_texts(where, [c for c in columns if c.name != label])
+        able = [c for c in columns if c.name != label]
+        chosen, why = _guess_texts(where, able, unusable or {})
         word = "text column" if len(chosen) == 1 else "text columns"
         said.append(f"{word}: {' and '.join(repr(printable(n)) for n in chosen)} ({why})")
     if not label:
@@ -101,10 +110,12 @@ def choose_columns(
     return Choice(texts=chosen, label=label, note=note)
 
 
-def _guess_texts(where: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], str]:
+def _guess_texts(
+    where: str, columns: Sequence[Column], unusable: Mapping[str, str]
+) -> tuple[tuple[str, ...], str]:
     able = [c for c in columns if _may_be_text(c)]
     if not able:
-        raise _no_text(where, columns)
+        raise _no_text(where, columns, unusable)
     by_name = {c.plain: c.name for c in able}
     named = [plain for plain in by_name if plain in TEXT_NAMES | NEEDS_PARTNER]
     numbered = _numbered(able)
@@ -121,13 +132,36 @@ def _guess_texts(where: str, columns: Sequence[Column]) -> tuple[tuple[str, ...]
     return _single_text(where, able, by_name, named)
 
 
-def _no_text(where: str, columns: Sequence[Column]) -> SettingsError:
+def _no_text(where: str, columns: Sequence[Column], unusable: Mapping[str, str]) -> SettingsError:
     empty = [c.name for c in columns if c.missing == c.rows]
-    hint = f" (every cell of {_listed(empty)} is empty)" if empty else ""
+    said = [f"every cell of {_listed(empty)} is empty"] if empty else []
+    said += [
+        f"{printable(c.name)!r} is empty in {c.missing:,} of {c.rows:,} rows"
+        for c in columns
+        if c.rows / 2 < c.missing < c.rows
+    ][:3]
+    said += [f"{printable(n)!r} holds {what}" for n, what in [*unusable.items()][:3]]
+    hint = f" ({'; '.join(said)})" if said else ""
     return SettingsError(
         f"{where}: no column looks like text{hint}; found {_listed([c.name for c in columns])}. "
         "Name it with --text-column"
     )
+
+
+def nearest(name: str, names: Sequence[str], *, likeness: float = 0.6) -> str:
+    """Return a question that offers the name that was probably meant; empty where none is near.
+
+    Args:
+        name: As the user wrote it.
+        names: Those that there are.
+        likeness: Least likeness of two names, 0 to 1, as ``difflib`` counts it.
+
+    >>> nearest("labl", ["text", "label"]), nearest("x", ["text"])
+    (" (did you mean 'label'?)", '')
+    """
+    by_fold = {other.strip().casefold(): other for other in names}
+    near = difflib.get_close_matches(name.strip().casefold(), list(by_fold), n=1, cutoff=likeness)
+    return f" (did you mean {printable(by_fold[near[0]])!r}?)" if near else ""
 
 
 def _single_text(

@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,13 @@ NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 """A number as CSV, JSON and Parquet cells spell it; ``inf`` and ``nan`` are none."""
 
 _INFINITE = ("inf", "infinity", "nan")
+_EMPTY = frozenset({"nan", "<na>", "#n/a", "n/a", "null"})
+"""What programs write where a label is missing, in small letters; nobody names a class so."""
+_STAND_INS = _EMPTY | {"na", "none", "nil", "?", "-", "--"}
+"""What stands for a missing number; among words some of them are classes (stance: ``none``)."""
+_PERHAPS_EMPTY = frozenset({"NA", "None", "nil", "?"})
+"""Words that are taken as classes, and told, since they may stand for a missing label."""
+_HIDDEN = ("-1", "-1.0")
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 
 
@@ -45,9 +52,9 @@ class LabelCounts:
     counts: Mapping[str, int]
     """Rows of each value, blanks around it cut; of the first ``MANY`` values where more."""
     is_numeric: bool
-    """Whether every value is a number (``nan`` aside)."""
+    """Whether every value is a number (stand-ins for missing ones aside)."""
     is_whole: bool
-    """Whether every value is a whole number (``nan`` aside)."""
+    """Whether every value is a whole number (stand-ins for missing ones aside)."""
 
     @property
     def has_many(self) -> bool:
@@ -56,8 +63,8 @@ class LabelCounts:
 
     @property
     def is_hidden(self) -> bool:
-        """Whether the makers keep the labels: all are empty or -1."""
-        return all(value in ("-1", "-1.0") for value in self.counts)
+        """Whether the makers keep the labels: all are missing or -1."""
+        return all(value in _HIDDEN or value.lower() in _EMPTY for value in self.counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,8 @@ class LabelPlan:
     """Class number of each value; values that are not there count as empty."""
     note: str
     """What the labels were taken for, in a sentence."""
+    odd: tuple[str, ...] = ()
+    """What may not have been meant, in sentences."""
 
     @property
     def is_regression(self) -> bool:
@@ -93,7 +102,9 @@ class LabelPlan:
     def _value(self, text: str | None) -> float:
         if text is None:
             return np.nan
-        return float(text) if self.is_regression else self.numbers.get(text, np.nan)
+        if self.is_regression:
+            return float(text) if _is_number(text) else np.nan
+        return self.numbers.get(text, np.nan)
 
 
 def _trimmed(column: Any) -> Any:
@@ -128,7 +139,7 @@ def count_labels(columns: "Iterable[pa.Array]") -> LabelCounts:
         missing += cells.null_count
         found = pc.value_counts(cells.drop_null())
         for value, number in zip(*(part.to_pylist() for part in found.flatten()), strict=True):
-            if is_numeric and value.lower() != "nan":
+            if is_numeric and value.lower() not in _STAND_INS:
                 is_numeric = _is_number(value)
                 is_whole = is_whole and is_numeric and float(value).is_integer()
             if value in counts or len(counts) < MANY:
@@ -166,16 +177,55 @@ def plan_labels(
         counts.update(part.counts)
     where = f"label column {printable(column)!r}"
     n_rows = sum(part.rows - part.missing for part in found.values())
-    if not any(value.lower() != "nan" for value in counts):
+    if all(value.lower() in _EMPTY for value in counts):
         raise DatasetError(f"{where}: every cell is empty; choose another with --label-column")
+    if "train" in found and found["train"].counts and found["train"].is_hidden:
+        raise DatasetError(
+            f"{where}: every training label is missing or -1, which stands for a hidden one; give "
+            "a file with labels, or choose another column with --label-column"
+        )
     if class_names:
         return _named_classes(where, counts, class_names, is_regression=is_regression)
     has_many = any(part.has_many for part in found.values())
-    if all(part.is_numeric for part in found.values()):
-        counts = Counter({v: number for v, number in counts.items() if v.lower() != "nan"})
+    is_numeric = all(part.is_numeric for part in found.values()) and any(map(_is_number, counts))
+    empty = sorted(v for v in counts if v.lower() in (_STAND_INS if is_numeric else _EMPTY))
+    n_empty = sum(counts.pop(value) for value in empty)
+    n_rows -= n_empty
+    if is_numeric:
         is_whole = all(part.is_whole for part in found.values())
-        return _numbers(where, counts, n_rows, is_whole, has_many, is_regression=is_regression)
-    return _strings(where, counts, n_rows, has_many, is_regression=is_regression)
+        plan = _numbers(where, counts, n_rows, is_whole, has_many, is_regression=is_regression)
+    else:
+        plan = _strings(where, counts, n_rows, has_many, is_regression=is_regression)
+    return replace(plan, odd=(*_told_empty(where, empty, n_empty), *_odd(where, plan, counts)))
+
+
+def _told_empty(where: str, values: Sequence[str], n_rows: int) -> list[str]:
+    if not values:
+        return []
+    rows = "row" if n_rows == 1 else "rows"
+    return [f"{where}: {listed(values)} ({n_rows:,} {rows}) is taken as a missing label"]
+
+
+def _odd(where: str, plan: LabelPlan, counts: Mapping[str, int]) -> list[str]:
+    """Tell of classes that may stand for something else."""
+    if plan.is_regression:
+        return []
+    perhaps = [value for value in sorted(counts) if value in _PERHAPS_EMPTY]
+    if list(plan.names) == [str(number) for number in range(-1, len(plan.names) - 1)]:
+        perhaps += [value for value in sorted(counts) if value in _HIDDEN]
+    said = [
+        f"{where}: {value} ({counts[value]:,} {'row' if counts[value] == 1 else 'rows'}) is taken "
+        "as a class; where it stands for a missing label, empty those cells"
+        for value in perhaps
+    ]
+    numbers = [name for name in plan.names if _is_number(name)]
+    if 0 < len(numbers) < len(plan.names):
+        words = [name for name in plan.names if name not in numbers]
+        said.append(
+            f"{where}: some classes are numbers ({listed(numbers)}), others words "
+            f"({listed(words)}): is that meant?"
+        )
+    return said
 
 
 def _named_classes(
@@ -189,7 +239,7 @@ def _named_classes(
     known = {str(place): place for place in range(len(names))}
     by_name = {name: place for place, name in enumerate(names)}
     numbers = {value: place for value, place in (known | by_name).items() if value in counts}
-    strange = sorted(set(counts) - set(numbers) - {"-1"})
+    strange = sorted(v for v in counts if v not in numbers and v not in _HIDDEN)
     if strange:
         raise DatasetError(
             f"{where}: {listed(strange)} is not in the data set's own label map "

@@ -84,7 +84,8 @@ def _overlaps(parts: Mapping[SplitName, Rows]) -> list[str]:
         if n_rows:
             notes.append(
                 f"{n_rows:,} of {len(part.keys):,} {role} rows ({n_rows / len(part.keys):.1%}) "
-                f"have a text that is in {other} too: {meaning}; leave them out of {other}"
+                f"{'has' if n_rows == 1 else 'have'} a text that is in {other} too: {meaning}; "
+                f"leave {'it' if n_rows == 1 else 'them'} out of {other}"
             )
     return notes
 
@@ -106,7 +107,8 @@ def check_labels(
         Notes, in sentences.
 
     Raises:
-        DatasetError: If train holds one class, or one number, only.
+        DatasetError: If train holds one class, or one number, only, or no row of the test has a
+            class of train.
     """
     train = labels["train"]
     if len(np.unique(train)) < 2:
@@ -115,7 +117,22 @@ def check_labels(
             f"every training row has the label {only!r}; expected at least two different ones: "
             "choose another column with --label-column, or add rows"
         )
+    if names:
+        _check_shared(names, labels)
     return _uneven(names, labels) if names else []
+
+
+def _check_shared(names: Sequence[str], labels: Mapping[SplitName, NDArray[np.float64]]) -> None:
+    """Refuse a split that chooses or tests and has classes of its own alone."""
+    known = np.unique(labels["train"])
+    for role in ("validation", "test"):
+        found = np.unique(labels[role])
+        if len(labels[role]) >= MIN_ROWS and not np.isin(found, known).any():
+            own, theirs = ([names[int(number)] for number in part] for part in (found, known))
+            raise DatasetError(
+                f"no {role} row has a label of train: {role} has {listed(own)}, train has "
+                f"{listed(theirs)}; spell the labels alike in both files"
+            )
 
 
 def _uneven(names: Sequence[str], labels: Mapping[SplitName, NDArray[np.float64]]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubbot.data.guessing import nearest
 from hubbot.data.own_csv import copy_csv
 from hubbot.data.own_json import copy_json
 from hubbot.data.own_text import KINDS, PIECE, kind_of
@@ -27,6 +28,7 @@ _ROLE_NAMES: Mapping[SplitName, tuple[str, ...]] = {
     "test": ("test", "testing"),
 }
 _OTHER_FILES = (".xlsx", ".xls", ".txt", ".zip", ".gz", ".tar", ".feather")
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+]*://")
 _SHARD = re.compile(r"[-_.]\d+[-_]of[-_]\d+$")
 
 
@@ -67,6 +69,8 @@ def is_local(source: str) -> bool:
     (True, True, False)
     """
     path = Path(source)
+    if _ADDRESS.match(source):
+        return True
     if source.startswith((".", "/", "~")) or kind_of(path) is not None:
         return True
     return path.suffix.lower() in _OTHER_FILES or os.path.lexists(source)
@@ -107,6 +111,11 @@ def read_local(source: str, *, validation: str | None, test: str | None, spool: 
 
 
 def _path(given: str) -> Path:
+    if _ADDRESS.match(given):
+        raise SettingsError(
+            f"{printable(given)}: addresses are not read; download the file and name it, or give "
+            "the Hub id of a data set (owner/name)"
+        )
     try:
         return Path(given).expanduser()
     except RuntimeError as error:
@@ -121,17 +130,32 @@ def _beside(path: Path, given: str) -> Path:
 
 
 def _existing(path: Path) -> Path:
+    if path.is_dir():
+        raise SettingsError(f"{printable(path)}: a folder, expected one data file of that split")
     if not path.is_file():
         raise SettingsError(
-            f"{printable(path)}: no such file; expected a data file, a folder of them, or a Hub id "
-            "(owner/name)"
+            f"{printable(path)}: no such file{_files_nearby(path)}; expected a data file, a folder "
+            "of them, or a Hub id (owner/name)"
         )
     if kind_of(path) is None:
         raise SettingsError(
             f"{printable(path.name)}: this kind of file cannot be read; expected one of "
             f"{', '.join(KINDS)} (text kinds also with .gz): export it as CSV"
         )
+    if path.stat().st_size == 0:
+        raise DatasetError(
+            f"{printable(path.name)}: empty (0 bytes); expected rows of texts and labels"
+        )
     return path
+
+
+def _files_nearby(path: Path) -> str:
+    """Return a question that offers the file that was probably meant."""
+    try:
+        # Endings alone make names alike.
+        return nearest(path.name, [file.name for file in _readable(path.parent)], likeness=0.8)
+    except OSError:
+        return ""
 
 
 def _folder_files(

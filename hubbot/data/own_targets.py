@@ -30,6 +30,7 @@ from hubbot.data.own_tables import OwnSplit, OwnTables, is_local, read_local, te
 from hubbot.data.prepared import ROLES, write_target
 from hubbot.data.splitting import cut_ends
 from hubbot.errors import DatasetError, SettingsError
+from hubbot.printable import printable
 from hubbot.schema import SplitName, Target
 
 if TYPE_CHECKING:
@@ -135,11 +136,17 @@ def _choose(tables: OwnTables, texts: tuple[str, ...], label: str) -> Choice:
     if texts and label:
         return Choice(texts=texts, label=label, note="")
     if not train.columns:
-        raise DatasetError(f"{train.name}: no column holds texts or numbers")
+        held = "; ".join(
+            f"{printable(name)!r} holds {what}" for name, what in train.unusable.items()
+        )
+        raise DatasetError(
+            f"{train.name}: no column holds texts or numbers ({held or 'there is none'}); write "
+            "one text and one label in each row"
+        )
     columns = describe_columns(train.columns, text_pieces(train, train.columns))
     if columns[0].rows == 0:
         raise DatasetError(f"{train.name}: no rows; expected {MIN_ROWS} or more")
-    return choose_columns(train.name, columns, texts=texts, label=label)
+    return choose_columns(train.name, columns, texts=texts, label=label, unusable=train.unusable)
 
 
 def _plan(
@@ -159,7 +166,7 @@ def _plan(
     path = tables.splits["train"].paths[0]
     names = read_label_names(path, choice.label) or ()
     plan = plan_labels(choice.label, counts, class_names=names, is_regression=is_regression)
-    return plan, tuple(counts), [*notes, plan.note]
+    return plan, tuple(counts), [*notes, plan.note, *plan.odd]
 
 
 def _label_counts(split: OwnSplit, choice: Choice) -> LabelCounts:

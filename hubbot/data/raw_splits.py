@@ -138,5 +138,7 @@ def _read_joined(spec: DatasetSpec, paths: Sequence[Path]) -> "pa.Table":
             # Files of one data set may differ in the width of their types alone.
             parts.append(pq.read_table(path, columns=columns).select(columns))
         except (pa.ArrowException, OSError) as error:
-            raise DatasetError(f"{path} is not a readable Parquet file: {error}") from error
+            raise DatasetError(
+                f"{path} is not a readable Parquet file: {error}; put the makers' file there"
+            ) from error
     return pa.concat_tables(parts, promote_options="permissive")

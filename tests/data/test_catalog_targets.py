@@ -194,6 +194,23 @@ def test_a_pair_with_one_empty_side_stays(tmp_path: Path) -> None:
     assert pq.read_table(target.splits["test"].path)["text_pair"].to_pylist()[4:7] == ["x", "", "x"]
 
 
+@pytest.mark.parametrize("cell", ["", "  ", None])
+def test_a_side_that_is_empty_throughout_is_refused(tmp_path: Path, cell: str | None) -> None:
+    rows = pair("t", 20, ("sentence1", "sentence2")) | {"sentence2": [cell] * 20}
+    write(rte(tmp_path) / "glue/rte/train.parquet", rows)
+    message = r"rte', split train: every text_pair is empty \(made of sentence1, sentence2\); give"
+    with pytest.raises(DatasetError, match=message):
+        load(tmp_path, "rte")
+
+
+def test_numbers_in_place_of_texts_are_refused(tmp_path: Path) -> None:
+    rows = single("t", 20) | {"text": list(range(20))}
+    with pytest.raises(
+        DatasetError, match=r"column 'text' holds int64, expected text; give the fi"
+    ):
+        load(irony(tmp_path, train=rows), "tweet_ev_irony")
+
+
 def test_a_split_whose_labels_are_all_hidden_is_refused(tmp_path: Path) -> None:
     hidden = single("e", 8) | {"label": [-1] * 8}
     with pytest.raises(DatasetError, match=r"irony', split test: no row has a label \(-1 means"):

@@ -121,6 +121,10 @@ def test_the_order_of_columns_changes_nothing() -> None:
             r"no column looks like text \(every cell of 'text' is empty\)",
         ),
         (
+            {"text": [*[""] * (N - 3), *long(1)[:3]], "label": cycle("0", "1")},
+            rf"no column looks like text \('text' is empty in {N - 3} of {N} rows\); found",
+        ),
+        (
             {"text": long(1), "coarse_label": cycle("0", "1"), "fine_label": cycle("0", "1", "2")},
             r"may hold the labels: 'coarse_label', 'fine_label'\. Say which with --label-column$",
         ),
@@ -136,6 +140,13 @@ def test_what_cannot_be_decided_lists_the_candidates(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         guess(columns)
+
+
+def test_a_text_inside_a_list_is_named_as_such() -> None:
+    with pytest.raises(
+        SettingsError, match=r"looks like text \('words' holds lists\); found 'label"
+    ):
+        choose_columns("f", describe({"label": cycle("0", "1")}), unusable={"words": "lists"})
 
 
 def test_the_explanation_names_columns_reasons_and_options() -> None:
@@ -206,8 +217,14 @@ def test_numbers_are_known_as_files_spell_them(
 @pytest.mark.parametrize(
     ("texts", "label", "message"),
     [
-        (("txt",), "", r"--text-column txt: no such column in f\.csv; found 'text', 'label'"),
-        ((), "lable", r"--label-column lable: no such column"),
+        (
+            ("txt",),
+            "",
+            r"--text-column txt: no such column in f\.csv \(did you mean 'text'\?\); f",
+        ),
+        ((), "lable", r"--label-column lable: no such column in f\.csv \(did you mean 'label'\?\)"),
+        ((), "Label", r"--label-column Label: .*did you mean 'label'\?\); found 'text'"),
+        ((), "verdict", r"--label-column verdict: no such column in f\.csv; found 'text', 'label'"),
         (("tags",), "", r"--text-column tags: this column of f\.csv holds lists"),
         (("text", "text"), "", r"named twice"),
         (("text",), "text", r"named twice"),

@@ -40,7 +40,9 @@ FIVE = [str(place % 5) for place in range(40)]
         (["pos", "neg", " pos "] * 9, ("neg", "pos")),
         (["False", "True"] * 9, ("False", "True")),
         (["yes", "no", "1"] * 9, ("1", "no", "yes")),
-        (["None", "N/A", "nan"] * 9, ("N/A", "None", "nan")),
+        (["none", "favor", "N/A", "nan", "NULL"] * 9, ("favor", "none")),
+        (["1", "2", "NA", "None", "?"] * 9, ("1", "2")),
+        (["+", "-"] * 9, ("+", "-")),
         (["1", "2", "nan", "NaN", ""] * 9, ("1", "2")),
         ([str(n % FEW) for n in range(99)], tuple(str(n) for n in range(FEW))),
     ],
@@ -106,6 +108,8 @@ def test_the_users_word_decides_on_numbers() -> None:
         (["nan", "NaN"], {}, DatasetError, r"every cell is empty"),
         (["0,5", "1", "2,25"] * 9, {}, DatasetError, r"decimal comma, such as '0,5'; write them"),
         (["0.5", "inf"] * 9, {}, DatasetError, r"'inf' is not a finite number"),
+        (["N/A", "null", ""] * 9, {}, DatasetError, r"every cell is empty"),
+        (["-1", ""] * 9, {}, DatasetError, r"every training label is missing or -1, .*hidden one"),
         (["0.5", "1e999"] * 9, {}, DatasetError, r"'1e999' is not a finite number"),
     ],
 )
@@ -138,6 +142,34 @@ def test_a_regression_on_named_classes_is_refused() -> None:
 
 def test_classes_that_differ_by_case_alone_are_told() -> None:
     assert "some differ by case alone (Yes, yes)" in plan(["Yes", "yes", "no"] * 9).note
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["a", "b", "NaN"] * 9, r"NaN (9 rows) is taken as a missing label"),
+        (["1", "2", "NA", "?"] * 9, r"?, NA (18 rows) is taken as a missing label"),
+        (["a", "b", "None"] * 9, r"None (9 rows) is taken as a class; where it stands for a mis"),
+        (["0", "1", "2", "-1"] * 9, r"-1 (9 rows) is taken as a class; where it stands for a mis"),
+        (["0", "1", "a", "b"] * 9, r"some classes are numbers (0, 1), others words (a, b): is th"),
+    ],
+)
+def test_what_may_not_have_been_meant_is_told(cells: list[str | None], told: str) -> None:
+    (said,) = plan(cells).odd
+    assert told in said
+
+
+@pytest.mark.parametrize(
+    "cells", [["none", "favor"], ["-2", "-1", "0"], ["1", "2", ""], ["+", "-"]]
+)
+def test_labels_as_they_should_be_need_no_word(cells: list[str | None]) -> None:
+    assert plan(cells * 9).odd == ()
+
+
+def test_a_stand_in_for_a_missing_number_is_no_number() -> None:
+    found = plan(["0.5", "NA", "1.5"] * 9)
+    assert found.is_regression
+    assert encode(found, ["0.5", "NA", "?"]) == [0.5, None, None]
 
 
 def test_unprintable_names_do_not_reach_the_terminal() -> None:

@@ -120,14 +120,30 @@ def test_a_folder_that_can_be_read_in_two_ways_is_refused(
         ("book.xlsx", r"book\.xlsx: this kind of file cannot be read; .*export it as CSV"),
         ("train.parquet.gz", r"this kind of file cannot be read"),
         ("~nobody-here/x.csv", r"write the whole path"),
+        ("bok.csv", r"bok\.csv: no such file \(did you mean 'book\.csv'\?\); expected"),
+        ("s3://bucket/x.csv", r"^s3://bucket/x\.csv: addresses are not read; download the file"),
+        ("https://example.org/datasets/a/b", r"or give the Hub id of a data set"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_what_can(tmp_path: Path, name: str, message: str) -> None:
-    for other in ("book.xlsx", "train.parquet.gz"):
+    for other in ("book.xlsx", "book.csv", "train.parquet.gz"):
         (tmp_path / other).write_bytes(b"x")
-    source = name if name.startswith("~") else tmp_path / name
+    source = name if name.startswith("~") or "://" in name else tmp_path / name
     with pytest.raises(SettingsError, match=message):
         read(tmp_path, source)
+
+
+def test_a_folder_in_place_of_a_further_file_is_called_one(tmp_path: Path) -> None:
+    folder = write(tmp_path / "d", "train.csv")
+    with pytest.raises(SettingsError, match=r"d: a folder, expected one data file of that split"):
+        read(tmp_path, folder / "train.csv", test=str(folder))
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.jsonl", "none.parquet"])
+def test_a_file_of_no_bytes_is_called_empty(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(DatasetError, match=rf"{name}: empty \(0 bytes\); expected rows"):
+        read(tmp_path, tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +156,7 @@ def test_a_file_that_cannot_be_read_says_what_can(tmp_path: Path, name: str, mes
         ("../x", True),
         ("~/x", True),
         ("x.txt", True),
+        ("https://example.org/datasets/a/b", True),
         ("x" * 5000, False),
     ],
 )

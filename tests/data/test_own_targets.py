@@ -178,6 +178,7 @@ def test_texts_shared_by_train_and_test_are_counted(tmp_path: Path) -> None:
     }
     target = load_splits(tmp_path, splits)
     assert noted(target, "3 of 40 test rows (7.5%) have a text that is in train too: a model may")
+    assert noted(target, "leave them out of train")
 
 
 def test_a_test_label_that_train_lacks_is_a_class_and_counted(tmp_path: Path) -> None:
@@ -186,6 +187,19 @@ def test_a_test_label_that_train_lacks_is_a_class_and_counted(tmp_path: Path) ->
     assert target.label_names == ("neg", "new", "pos")
     assert sizes(target)["test"] == 22
     assert noted(target, "test has 2 rows of classes that train lacks (new)")
+
+
+def test_a_test_with_other_labels_altogether_is_refused(tmp_path: Path) -> None:
+    test = some(20, kind="test", labels=["Pos", "Neg"])
+    with pytest.raises(DatasetError, match=r"no test row .*test has Neg, Pos, train has neg, pos;"):
+        load_splits(tmp_path, {"train": some(100), "dev": some(20, kind="dev"), "test": test})
+
+
+def test_words_for_missing_labels_are_told_with_their_rows(tmp_path: Path) -> None:
+    target = load_rows(tmp_path, some(150, labels=["pos", "neg", "NaN"]))
+    assert target.label_names == ("neg", "pos")
+    assert sum(sizes(target).values()) == 100
+    assert noted(target, "NaN (50 rows) is taken as a missing label")
 
 
 def test_a_class_with_one_training_row_is_told(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def _fitting(form: str, *names: str, size: float) -> str:
     """
     for limit in range(80, 5, -1):
         line = form.format(*(shown(name, limit=limit) for name in names))
-        if text_width(line, size) <= _WIDTH - 0.2:
+        if text_width(line, size) <= _WIDTH - 0.3:  # letters are drawn a little wider
             break
     return line
 
