@@ -1,35 +1,36 @@
 """Measured gains: what fine-tuning from a checkpoint gives over fine-tuning its base model."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubbot.catalog.dataset_groups import targets_of
 from hubbot.catalog.gain_protocols import gain_protocol_of
-from hubbot.cells import (
-    Bench,
-    Columns,
-    measure_cells,
-    read_labels,
-    read_target,
-    score_of,
-    train,
+from hubbot.cells import Bench, expect_cells, measure_cells, train
+from hubbot.comparing import check_cells, compare
+from hubbot.errors import (
+    CheckpointError,
+    DatasetError,
+    IntegrityError,
+    ProbeError,
+    RemoteError,
+    SettingsError,
 )
-from hubbot.errors import DatasetError, IntegrityError, ProbeError, SettingsError
 from hubbot.extras import require_extra
 from hubbot.gains.flags import name_flags
 from hubbot.measurement import Checkpoint, Report, no_report, obtain, obtain_base
 from hubbot.outcomes import Evaluation, FineTuned, TargetGain
 from hubbot.schema import Architecture, GainProtocol, Target
 from hubbot.settings import Settings, load_settings
+from hubbot.targets import Columns, read_labels, read_target, score_of
+from hubbot.workload import Workload
 
 if TYPE_CHECKING:
-    from hubbot.gains.measured_checks import TargetCells
+    from hubbot.candidates import Candidate
     from hubbot.gains.paired import PairedGain
-    from hubbot.records.cells import Cell, Predictions
+    from hubbot.records.cells import Cell
 
 logger = logging.getLogger(__name__)
 
@@ -76,22 +77,19 @@ def evaluate(
     Raises:
         HubbotError: The kind says what happened; finished cells stay in the ledger.
     """
-    require_extra("finetune", purpose="fine-tuning")
-    settings = settings or load_settings()
-    targets_of(targets)  # a misspelt name is told before gigabytes are fetched
-    checkpoint = obtain(model, settings, report=report)
-    protocol = gain_protocol_of(
-        checkpoint.architecture.name, max_train=max_train, epochs=epochs, as_written=as_written
-    )
-    return evaluate_checkpoint(
-        checkpoint,
-        protocol,
+    (found,) = evaluate_with_sample(
+        model,
+        0,
         targets=targets,
         seeds=seeds,
+        max_train=max_train,
+        epochs=epochs,
+        as_written=as_written,
         settings=settings,
         report=report,
         on_target=on_target,
     )
+    return found
 
 
 def evaluate_checkpoint(
@@ -122,32 +120,56 @@ def evaluate_checkpoint(
     """
     from hubbot.records.ledger import Ledger
 
-    specs = targets_of(targets)
     base = base_of(checkpoint, settings, report)
     measured: dict[str, _Measured] = {}
     failed: dict[str, str] = {}
+    ready = _read_targets(targets, protocol, settings, report, failed)
+    for name, reason in failed.items():
+        on_target(name, reason)
     with Ledger(settings.ledger_file) as ledger:
-        bench = Bench(settings=settings, protocol=protocol, ledger=ledger, report=report)
-        for done, spec in enumerate(specs):
-            report("targets", done, len(specs))
+        workload = Workload(report)
+        bench = Bench(
+            settings=settings, protocol=protocol, ledger=ledger, report=report, workload=workload
+        )
+        for target in ready:
+            for one in (base, checkpoint):
+                expect_cells(bench, one, target, range(seeds))
+        for target in ready:
             try:
-                target = read_target(spec.name, protocol, settings)
-                measured[spec.name] = _measure(bench, checkpoint, base, target, range(seeds))
+                measured[target.name] = _measure(bench, checkpoint, base, target, range(seeds))
             except (DatasetError, IntegrityError, ProbeError) as error:  # others can be measured
-                failed[spec.name] = str(error)
-                on_target(spec.name, str(error))
+                failed[target.name] = str(error)
+                on_target(target.name, str(error))
             else:
-                on_target(spec.name, measured[spec.name].gain)
-        report("targets", len(specs), len(specs))
+                on_target(target.name, measured[target.name].gain)
     found = _evaluation(checkpoint, base, protocol, measured, failed)
     if not measured or not is_recorded:
         return found
     return replace(found, record=_recorded(checkpoint, found, measured.values(), settings))
 
 
-def evaluate_sampled(
-    architecture: str,
-    n: int,
+def _read_targets(
+    targets: str,
+    protocol: GainProtocol,
+    settings: Settings,
+    report: Report,
+    failed: dict[str, str],
+) -> list[Target]:
+    """Make all targets ready before hours of training; why one cannot be had goes into failed."""
+    specs, ready = targets_of(targets), []
+    for done, spec in enumerate(specs):
+        report("data sets", done, len(specs))
+        try:
+            ready.append(read_target(spec.name, protocol.split_rule, settings))
+        except (DatasetError, RemoteError) as error:
+            failed[spec.name] = str(error)
+    report("data sets", len(specs), len(specs))
+    return ready
+
+
+def evaluate_with_sample(
+    model: str,
+    sample_low: int,
     *,
     targets: str = "quick",
     seeds: int = SEEDS,
@@ -158,11 +180,11 @@ def evaluate_sampled(
     report: Report = no_report,
     on_target: OnTarget = ignore_target,
 ) -> tuple[Evaluation, ...]:
-    """Measure random models of low LP, so that calibrations do not see the top alone.
+    """Measure a checkpoint, then random models of low LP: calibrations must see the whole range.
 
     Args:
-        architecture: Name in the catalog.
-        n: How many; 0 measures none.
+        model: Hub id, ``id@revision``, or a folder.
+        sample_low: How many others; they are drawn before anything is trained.
         targets: As for ``evaluate``, and so are the others.
         seeds: How many.
         max_train: Training rows; None for all.
@@ -172,22 +194,27 @@ def evaluate_sampled(
         report: Told a task's name, steps done and steps in all.
         on_target: Told of each target as it is done.
 
+    Returns:
+        The checkpoint first. Of the others, one that cannot be had or used is told of and another
+        is drawn; there may be fewer in the end.
+
     Raises:
-        HubbotError: As ``evaluate``.
+        HubbotError: As ``evaluate``; ``SettingsError`` if too few models of low LP are known.
     """
     from hubbot.candidates import low_candidates, within_reach
 
-    if n == 0:
-        return ()
+    require_extra("finetune", purpose="fine-tuning")
     settings = settings or load_settings()
-    protocol = gain_protocol_of(
-        architecture, max_train=max_train, epochs=epochs, as_written=as_written
-    )
-    drawn = low_candidates(architecture, n, settings)
-    reachable = within_reach(drawn, architecture, settings, report=report)
-    return tuple(
-        evaluate_checkpoint(
-            checkpoint,
+    targets_of(targets)  # a misspelt name is told before gigabytes are fetched
+    checkpoint = obtain(model, settings, report=report)
+    name = checkpoint.architecture.name
+    protocol = gain_protocol_of(name, max_train=max_train, epochs=epochs, as_written=as_written)
+    drawn = low_candidates(name, sample_low, settings, but=checkpoint.local.model)
+    reachable = within_reach(drawn, name, settings, report=report)
+
+    def measured(one: Checkpoint) -> Evaluation:
+        return evaluate_checkpoint(
+            one,
             protocol,
             targets=targets,
             seeds=seeds,
@@ -195,8 +222,26 @@ def evaluate_sampled(
             report=report,
             on_target=on_target,
         )
-        for _, checkpoint in islice(reachable, n)
-    )
+
+    return (measured(checkpoint), *_sampled(reachable, sample_low, measured))
+
+
+def _sampled(
+    reachable: "Iterator[tuple[Candidate, Checkpoint]]",
+    n: int,
+    measured: Callable[[Checkpoint], Evaluation],
+) -> list[Evaluation]:
+    """Measure so many of those drawn; what befalls one costs neither the others nor the first."""
+    found: list[Evaluation] = []
+    try:
+        while len(found) < n and (drawn := next(reachable, None)) is not None:
+            try:
+                found.append(measured(drawn[1]))
+            except (CheckpointError, IntegrityError) as error:
+                logger.warning("left out of the sample: %s", error)
+    except (CheckpointError, RemoteError) as error:
+        logger.warning("no more models for the sample: %s", error)
+    return found
 
 
 def base_of(checkpoint: Checkpoint, settings: Settings, report: Report) -> Checkpoint:
@@ -239,7 +284,7 @@ def _measure(
 ) -> _Measured:
     others = measure_cells(bench, base, target, seeds)
     own = measure_cells(bench, checkpoint, target, seeds)
-    flags = _check(bench, target, own, others)
+    flags = check_cells(bench, target, own, others)
     paired = compare(target, own, others)
     gain = TargetGain(
         gain=paired.gain,
@@ -251,39 +296,10 @@ def _measure(
         n_train=int(own[0].details["n_train"]),
         n_test=target.splits["test"].n_rows,
         metric=target.metric,
+        split_rule=target.split_rule,
         notes=target.notes,
     )
     return _Measured(gain=gain, paired=paired, cells=(*own, *others), flags=flags)
-
-
-def _check(
-    bench: Bench, target: Target, own: "Sequence[Cell]", base: "Sequence[Cell]"
-) -> tuple[str, ...]:
-    """Refuse what does not add up (design, integrity gate); return words of warning."""
-    from hubbot.gains.measured_checks import check_measured
-
-    return check_measured(
-        target.name,
-        _checked_cells(own),
-        _checked_cells(base),
-        read_labels(target),
-        metric=target.metric,
-        n_classes=len(target.label_names),
-        architecture=own[0].architecture,
-        gain_protocol=bench.protocol.identifier,
-    )
-
-
-def _checked_cells(cells: "Sequence[Cell]") -> "TargetCells":
-    from hubbot.gains.measured_checks import TargetCells
-
-    return TargetCells(
-        model=cells[0].model,
-        weights_digest=cells[0].key.weights_digest,
-        seeds=tuple(cell.key.seed for cell in cells),
-        scores=tuple(cell.score for cell in cells),
-        predictions=_stacked(cells),
-    )
 
 
 def _recorded(
@@ -293,7 +309,7 @@ def _recorded(
     from hubbot.records.measured import write_measured
 
     parts = list(measured)
-    cells = [cell for item in parts for cell in item.cells]
+    last = parts[-1].cells[0]  # the checkpoint's own: the base model may come from elsewhere
     record = write_measured(
         settings.records_dir,
         found,
@@ -301,24 +317,11 @@ def _recorded(
             *name_flags(checkpoint.local.model, checkpoint.local.tags),
             *(flag for item in parts for flag in item.flags),
         ),
-        versions=cells[-1].versions,
-        device=cells[-1].device,
-        dtype=cells[-1].dtype,
+        versions=last.versions,
+        device=last.device,
+        dtype=last.dtype,
     )
     return record.plain()
-
-
-def compare(target: Target, own: "Iterable[Cell]", base: "Iterable[Cell]") -> "PairedGain":
-    """Return the gain of a checkpoint's cells over the base model's with the same seeds."""
-    from hubbot.gains.paired import paired_predictions
-
-    return paired_predictions(target.metric, _stacked(own), _stacked(base), read_labels(target))
-
-
-def _stacked(cells: "Iterable[Cell]") -> "Predictions":
-    import numpy as np
-
-    return np.stack([cell.predictions for cell in cells])  # type: ignore[return-value]  # one kind
 
 
 def _evaluation(
@@ -387,9 +390,10 @@ def finetune(
     settings = settings or load_settings()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SettingsError(f"{out} exists and is not an empty folder; name another one")
+    # The data first: a misspelt file is told before gigabytes are fetched.
+    target = read_target(dataset, "as-run", settings, columns)
     checkpoint = obtain(model, settings, report=report)
     protocol = gain_protocol_of(checkpoint.architecture.name, max_train=max_train, epochs=epochs)
-    target = read_target(dataset, protocol, settings, columns)
     with Ledger(settings.ledger_file) as ledger:
         bench = Bench(settings=settings, protocol=protocol, ledger=ledger, report=report)
         output = train(bench, checkpoint, target, seed, save_to=out)
@@ -407,5 +411,6 @@ def finetune(
         n_train=output.n_train,
         n_test=target.splits["test"].n_rows,
         seconds=dict(output.seconds),
+        split_rule=target.split_rule,
         notes=target.notes,
     )

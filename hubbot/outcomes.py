@@ -35,6 +35,8 @@ class TargetGain:
     """Test rows."""
     metric: str
     """``accuracy`` or ``spearman``."""
+    split_rule: str = ""
+    """How the splits were made."""
     notes: tuple[str, ...] = ()
     """What a reader should know of the data."""
 
@@ -111,6 +113,8 @@ class FineTuned:
     """Test rows."""
     seconds: Mapping[str, float]
     """Wall-clock time of each stage."""
+    split_rule: str = ""
+    """How the splits were made."""
     notes: tuple[str, ...] = ()
     """What a reader should know of the data."""
 
@@ -142,6 +146,8 @@ class SensedSize:
     of them is enough, or one seed cannot tell."""
     least_visible: float | None
     """Least difference, points, that the test rows can show with any number of seeds."""
+    flags: tuple[str, ...] = ()
+    """Words of warning from the integrity gate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +198,8 @@ class Sensed:
     """How the splits were made."""
     notes: tuple[str, ...] = ()
     """What a reader should know of the data."""
+    flags: tuple[str, ...] = ()
+    """Those of the largest size; with any, nothing is brought to a card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

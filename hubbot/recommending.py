@@ -6,7 +6,9 @@ that the ledger holds already are counted too, so that the answer does not hang 
 before.
 """
 
+import logging
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,17 +16,23 @@ from typing import TYPE_CHECKING
 from hubbot.candidates import Candidate, candidates_of, licence_of, within_reach
 from hubbot.catalog.architectures import get_architecture
 from hubbot.catalog.gain_protocols import gain_protocol_of
-from hubbot.cells import Bench, Columns, measure_cells, read_target
+from hubbot.cells import Bench, measure_cells
+from hubbot.comparing import compare
 from hubbot.errors import SettingsError
-from hubbot.evaluating import compare
 from hubbot.extras import require_extra
 from hubbot.measurement import Checkpoint, Report, no_report, obtain_base
 from hubbot.outcomes import Recommendation, Search, Tried
-from hubbot.schema import Target
+from hubbot.schema import GainProtocol, Target
 from hubbot.settings import Settings, load_settings
+from hubbot.targets import Columns, catalog_entry, read_target
 
 if TYPE_CHECKING:
     from hubbot.records.cells import Cell
+
+logger = logging.getLogger(__name__)
+
+_SPENT = "fine-tunings of the budget"
+"""Task that is reported; the search may end before."""
 
 SEEDS = 3
 """Seeds of each checkpoint unless told: enough to see that a first gain is more than luck."""
@@ -79,17 +87,21 @@ def recommend(
     settings = settings or load_settings()
     entry = get_architecture(architecture)
     protocol = gain_protocol_of(entry.name, max_train=max_train, epochs=epochs)
-    target = read_target(dataset, protocol, settings, columns)
+    target = read_target(dataset, protocol.split_rule, settings, columns)
     known = candidates_of(entry.name, settings, named=candidates)
     with Ledger(settings.ledger_file) as ledger:
         bench = Bench(settings=settings, protocol=protocol, ledger=ledger, report=report)
+        base = obtain_base(entry, settings, report=report)
         reachable = within_reach(known, entry.name, settings, report=report)
         trials = _Trials(bench=bench, target=target, seeds=seeds, budget=budget)
-        is_worth_it = trials.first(next(reachable))
+        is_worth_it = trials.first(base, reachable)
         if is_worth_it:
             rest = trials.one_by_one if search == "ranking" else trials.by_halves
             rest(reachable)
-        return _answer(trials, is_worth_it=is_worth_it, search=search)
+    again = _arguments(dataset, columns or Columns(), protocol, settings)
+    return _answer(
+        trials, is_worth_it=is_worth_it, search=search, is_named=bool(candidates), again=again
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,6 +128,8 @@ class _Trials:
     seeds: int
     budget: int
     tried: list[_Trial] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+    """Models passed over: a copy is not tried twice, and the base model's gains nothing."""
 
     @property
     def base(self) -> _Trial:
@@ -126,16 +140,13 @@ class _Trials:
         """Fine-tunings that the budget still pays for."""
         return self.budget - sum(len(trial.cells) for trial in self.tried)
 
-    def first(self, found: tuple[Candidate, Checkpoint]) -> bool:
+    def first(self, base: Checkpoint, reachable: "Iterator[tuple[Candidate, Checkpoint]]") -> bool:
         """Try the base model and the first candidate; say whether to go on."""
-        candidate, checkpoint = found
-        settings, report = self.bench.settings, self.bench.report
-        base = obtain_base(checkpoint.architecture, settings, report=report)
         self.tried.append(_Trial(candidate=None, checkpoint=base))
-        self.tried.append(_Trial(candidate=candidate, checkpoint=checkpoint))
-        for trial in self.tried:
-            self._run(trial, self.seeds)
-        return self._gains_more_than_luck(self.tried[1])
+        trial = self._next(reachable)
+        for one in self.tried:
+            self._run(one, self.seeds)
+        return trial is not None and self._gains_more_than_luck(trial)
 
     def one_by_one(self, reachable: "Iterator[tuple[Candidate, Checkpoint]]") -> None:
         """Go down the ranking, all seeds each, as far as the budget pays."""
@@ -168,14 +179,30 @@ class _Trials:
     def _next(self, reachable: "Iterator[tuple[Candidate, Checkpoint]]") -> _Trial | None:
         known = {trial.checkpoint.local.weights_digest for trial in self.tried}
         for candidate, checkpoint in reachable:
-            if checkpoint.local.weights_digest not in known:  # a copy is not tried twice
-                trial = _Trial(candidate=candidate, checkpoint=checkpoint)
-                self.tried.append(trial)
-                return trial
+            if checkpoint.local.weights_digest in known:
+                self.copies.append(checkpoint.local.model)
+                logger.warning(
+                    "passed over: %s holds the very weights of a model tried before",
+                    checkpoint.local.model,
+                )
+                continue
+            trial = _Trial(candidate=candidate, checkpoint=checkpoint)
+            self.tried.append(trial)
+            return trial
         return None
 
     def _run(self, trial: _Trial, n_seeds: int) -> None:
-        trial.cells = measure_cells(self.bench, trial.checkpoint, self.target, range(n_seeds))
+        before = self.budget - self.left - len(trial.cells)
+        done: list[Cell] = []
+
+        def on_cell(cell: "Cell") -> None:
+            done.append(cell)
+            if len(done) > len(trial.cells):
+                self.bench.report(_SPENT, before + len(done), self.budget)
+
+        trial.cells = measure_cells(
+            self.bench, trial.checkpoint, self.target, range(n_seeds), on_cell=on_cell
+        )
 
     def _gains_more_than_luck(self, trial: _Trial) -> bool:
         """Return whether validation gains more than the standard error of its mean."""
@@ -202,12 +229,14 @@ def _cost_of_halving(n: int, seeds: int) -> int:
     return cost
 
 
-def _answer(trials: _Trials, *, is_worth_it: bool, search: Search) -> Recommendation:
+def _answer(
+    trials: _Trials, *, is_worth_it: bool, search: Search, is_named: bool, again: str
+) -> Recommendation:
     target, best = trials.target, trials.best() if is_worth_it else trials.base
     told = tuple(_told(trials, trial) for trial in trials.tried)
     chosen = told[trials.tried.index(best)]
     n_tried = len(trials.tried) - 1
-    loss, loss_note = _expected_loss(best.checkpoint.architecture.name, n_tried)
+    loss, loss_note = _expected_loss(best.checkpoint.architecture.name, n_tried, is_named=is_named)
     return Recommendation(
         dataset=target.name,
         architecture=best.checkpoint.architecture.name,
@@ -218,7 +247,7 @@ def _answer(trials: _Trials, *, is_worth_it: bool, search: Search) -> Recommenda
         interval=chosen.interval,
         licence=chosen.licence,
         verdict=_verdict(best, chosen, is_worth_it=is_worth_it, n_tried=n_tried),
-        command=_command(best, target),
+        command=f"hubbot finetune {shlex.quote(_name_of(best))} {again} --out my-model",
         tried=told,
         search=search,
         spent=sum(len(trial.cells) for trial in trials.tried),
@@ -252,9 +281,14 @@ def _told(trials: _Trials, trial: _Trial) -> Tried:
 
 
 def _verdict(best: _Trial, chosen: Tried, *, is_worth_it: bool, n_tried: int) -> str:
+    if not n_tried:
+        return (
+            "start from the pretrained model: every checkpoint that can be had holds its very "
+            "weights"
+        )
     if not is_worth_it:
         return (
-            "start from the pretrained model: the top-ranked checkpoint does not gain more on "
+            "start from the pretrained model: the first checkpoint tried does not gain more on "
             "validation than chance explains, so others are not worth trying"
         )
     if chosen.is_base:
@@ -263,24 +297,51 @@ def _verdict(best: _Trial, chosen: Tried, *, is_worth_it: bool, n_tried: int) ->
             "validation"
         )
     low, high = chosen.interval
-    surely = "" if low > 0 else ", which may still be chance"
+    doubt = "" if low > 0 else ", which may still be chance"
+    if high < 0:
+        doubt = ": validation and test disagree, so try more seeds before you rely on it"
     return (
-        f"start from {best.checkpoint.local.model}: {chosen.gain:+.1f} points on the test rows "
-        f"({low:+.1f} to {high:+.1f}) over the pretrained model{surely}"
+        f"start from {best.checkpoint.local.model}, the best on validation: {chosen.gain:+.1f} "
+        f"points on the test rows ({low:+.1f} to {high:+.1f}) over the pretrained model{doubt}"
     )
 
 
-def _command(best: _Trial, target: Target) -> str:
+def _name_of(best: _Trial) -> str:
+    """Return what makes ``hubbot finetune`` start from the very same weights."""
     local = best.checkpoint.local
-    model = f"{local.model}@{local.revision}" if local.revision else str(local.folder)
-    return f"hubbot finetune {model} {target.name} --out my-model"
+    if local.revision:
+        return f"{local.model}@{local.revision}"
+    return best.candidate.model if best.candidate is not None else local.model
 
 
-def _expected_loss(architecture: str, n_tried: int) -> tuple[float | None, str]:
+def _arguments(dataset: str, columns: Columns, protocol: GainProtocol, settings: Settings) -> str:
+    """Return the arguments by which ``hubbot finetune`` reads the same data in the same way."""
+    # A column's name may begin with a dash, and a file's: --name=value is read whatever it holds.
+    words = [dataset] + [f"--text-column={name}" for name in columns.text]
+    given = {
+        "label-column": columns.label,
+        "config": columns.config,
+        "validation": columns.validation,
+        "test": columns.test,
+        "max-rows": columns.max_rows if columns.max_rows != Columns().max_rows else None,
+        "max-train": protocol.max_train,
+        "epochs": protocol.epochs,
+    }
+    if settings.data_dir is not None and catalog_entry(dataset, columns) is not None:
+        given["data-dir"] = str(settings.data_dir)
+    words += [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
+    if columns.is_regression is not None:
+        words.append("--regression" if columns.is_regression else "--no-regression")
+    return shlex.join(words)
+
+
+def _expected_loss(architecture: str, n_tried: int, *, is_named: bool) -> tuple[float | None, str]:
     """Return what trying only so many loses on average, as the published gains have it."""
     from hubbot.gains.expected_loss import published_losses
 
-    report = published_losses(architecture, tops=(n_tried,))
+    if is_named:
+        return None, "the checkpoints were named by hand, and nothing says what others would gain"
+    report = published_losses(architecture, tops=(max(n_tried, 1),))
     if report is None:
         return None, f"no published gains of {architecture} say what trying only some loses"
     line = report.losses[0]

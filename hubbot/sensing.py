@@ -1,28 +1,29 @@
 """Is a target worth intertraining: base model against one strong one (Where to start?, §8)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubbot import __version__
 from hubbot.annotating import refuse
 from hubbot.candidates import candidates_of, within_reach
 from hubbot.catalog.architectures import get_architecture
-from hubbot.catalog.datasets import find_dataset
 from hubbot.catalog.gain_protocols import gain_protocol_of
-from hubbot.cells import Bench, Columns, measure_cells, read_target
-from hubbot.errors import SettingsError
-from hubbot.evaluating import SEEDS, compare
+from hubbot.cells import Bench, expect_cells, measure_cells
+from hubbot.comparing import check_cells, compare
+from hubbot.data.own_tables import is_local
+from hubbot.errors import IntegrityError, SettingsError
+from hubbot.evaluating import SEEDS
 from hubbot.extras import require_extra
 from hubbot.measurement import Checkpoint, Report, is_folder, no_report, obtain_base
 from hubbot.outcomes import Sensed, SensedSize
 from hubbot.schema import DatasetAnnotation, SensitivityNote, Target
 from hubbot.settings import Settings, load_settings
+from hubbot.targets import Columns, catalog_entry, possible_sizes, read_target
+from hubbot.workload import Workload
 
 if TYPE_CHECKING:
-    from hubbot.records.ledger import Ledger
+    from hubbot.records.cells import Cell
 
 
 def sensitivity(
@@ -63,28 +64,28 @@ def sensitivity(
     require_extra("finetune", purpose="fine-tuning")
     settings = settings or load_settings()
     entry = get_architecture(architecture)
-    ordered = sorted(set(sizes), key=lambda size: float("inf") if size is None else size)
-    if not ordered:
-        raise SettingsError("no training sizes; expected numbers of rows, or all")
-    target = read_target(dataset, gain_protocol_of(entry.name, epochs=epochs), settings, columns)
-    ordered = _possible(ordered, target)
+    if not 0 < to_see <= 100:  # also refuses NaN
+        raise SettingsError(f"--to-see {to_see}: expected a difference above 0, up to 100 points")
+    target = read_target(dataset, "as-run", settings, columns)
+    protocols = [
+        gain_protocol_of(entry.name, max_train=size, epochs=epochs)
+        for size in possible_sizes(sizes, target)
+    ]
     named = () if model is None else (model,)
     choices = candidates_of(entry.name, settings, named=named)
     candidate, strong = next(within_reach(choices, entry.name, settings, report=report))
     # A copy of the base model is compared like any other: it shows what no difference looks like.
     base = obtain_base(entry, settings, report=report)
+    workload = Workload(report)
     with Ledger(settings.ledger_file) as ledger:
-        work = _Work(
-            target=target,
-            strong=strong,
-            base=base,
-            seeds=seeds,
-            settings=settings,
-            epochs=epochs,
-            to_see=to_see,
-            report=report,
-        )
-        found = tuple(work.at(size, ledger) for size in ordered)
+        benches = [
+            Bench(settings=settings, protocol=one, ledger=ledger, report=report, workload=workload)
+            for one in protocols
+        ]
+        for bench in benches:
+            for one in (base, strong):
+                expect_cells(bench, one, target, range(seeds))
+        found = [_at(bench, target, strong, base, range(seeds), to_see=to_see) for bench in benches]
     last = found[-1]
     hub_id, config = _home(dataset, columns)
     return Sensed(
@@ -107,19 +108,19 @@ def sensitivity(
         seeds=seeds,
         metric=target.metric,
         n_test=target.splits["test"].n_rows,
-        sizes=found,
+        sizes=tuple(found),
         split_rule=target.split_rule,
         notes=target.notes,
+        flags=last.flags,
     )
 
 
 def _home(dataset: str, columns: Columns | None) -> tuple[str, str | None]:
     """Return Hub id and configuration of a data set; no id for files of one's own."""
-    is_own = columns is not None and columns != Columns()
-    spec = None if is_own else find_dataset(dataset)
+    spec = catalog_entry(dataset, columns)
     if spec is not None:
         return spec.hub_id, spec.config
-    if Path(dataset).expanduser().exists():
+    if is_local(dataset):
         return "", None
     return dataset, columns.config if columns else None
 
@@ -145,7 +146,7 @@ def check_can_send(
         The outcome for a data set that is left alone; None where nothing speaks against it.
 
     Raises:
-        SettingsError: If the data set or the model is not on the Hub.
+        SettingsError: If the data set or the model is not read from the Hub.
         HubbotError: If a note could not be sent: no token, one that only reads, nobody agreed.
     """
     from hubbot.annotating_datasets import check_dataset_card
@@ -160,6 +161,11 @@ def check_can_send(
         raise SettingsError(
             f"--with {model} is a folder, which readers of a card cannot get; name a checkpoint by "
             "its Hub id, or leave --send out"
+        )
+    if settings.data_dir is not None and catalog_entry(dataset, columns) is not None:
+        raise SettingsError(
+            f"{dataset} would be read from {settings.data_dir}, and a card names the revision of "
+            "the data behind a number; leave --data-dir (HUBBOT_DATA_DIR) out, or leave --send out"
         )
     return check_dataset_card(hub_id, settings=settings, send=True, confirm=confirm)
 
@@ -178,6 +184,11 @@ def publish_sensed(found: Sensed, *, settings: Settings, send: bool) -> DatasetA
     from hubbot.annotating_datasets import publish_dataset_note
     from hubbot.gains.paired import LEVEL
 
+    if found.flags:
+        reason = f"not fit for a card: {'; '.join(found.flags)}"
+        return DatasetAnnotation(
+            dataset=found.hub_id, action="skipped", reason=reason, url=None, diff=""
+        )
     note = SensitivityNote(
         dataset=found.hub_id,
         revision=found.data_revision,
@@ -202,48 +213,50 @@ def publish_sensed(found: Sensed, *, settings: Settings, send: bool) -> DatasetA
     return publish_dataset_note(note, settings=settings, send=send, confirm=lambda _: True)
 
 
-def _possible(sizes: Sequence[int | None], target: Target) -> list[int | None]:
-    """Return sizes below the number of rows; those at or above it are all of them."""
-    n_rows = target.splits["train"].n_rows
-    kept: list[int | None] = [size for size in sizes if size is not None and size < n_rows]
-    return kept if len(kept) == len(sizes) else [*kept, None]
+def _at(
+    bench: Bench,
+    target: Target,
+    strong: Checkpoint,
+    base: Checkpoint,
+    seeds: Sequence[int],
+    *,
+    to_see: float,
+) -> SensedSize:
+    """Measure both models at one training size."""
+    from hubbot.gains.sensitivity import judge
+
+    others = measure_cells(bench, base, target, seeds)
+    own = measure_cells(bench, strong, target, seeds)
+    flags = _flags(bench, target, own, others)
+    paired = compare(target, own, others)
+    told = judge(paired, to_see=to_see)
+    return SensedSize(
+        n_train=int(own[0].details["n_train"]),
+        protocol=bench.protocol.identifier,
+        gain=told.gain,
+        interval=told.interval,
+        se=told.se,
+        p_value=told.p_value,
+        verdict=told.verdict,
+        score=paired.score,
+        base_score=paired.base_score,
+        seeds_needed=told.seeds_needed,
+        least_visible=told.least_visible,
+        flags=flags,
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """What the sizes of one run share."""
+def _flags(
+    bench: Bench, target: Target, own: "Sequence[Cell]", base: "Sequence[Cell]"
+) -> tuple[str, ...]:
+    """Return words of warning.
 
-    target: Target
-    strong: Checkpoint
-    base: Checkpoint
-    seeds: int
-    settings: Settings
-    epochs: int | None
-    to_see: float
-    report: Report
-
-    def at(self, size: int | None, ledger: "Ledger") -> SensedSize:
-        """Measure both models at one training size."""
-        from hubbot.gains.sensitivity import judge
-
-        protocol = gain_protocol_of(
-            self.strong.architecture.name, max_train=size, epochs=self.epochs
-        )
-        bench = Bench(settings=self.settings, protocol=protocol, ledger=ledger, report=self.report)
-        others = measure_cells(bench, self.base, self.target, range(self.seeds))
-        own = measure_cells(bench, self.strong, self.target, range(self.seeds))
-        paired = compare(self.target, own, others)
-        told = judge(paired, to_see=self.to_see)
-        return SensedSize(
-            n_train=int(own[0].details["n_train"]),
-            protocol=protocol.identifier,
-            gain=told.gain,
-            interval=told.interval,
-            se=told.se,
-            p_value=told.p_value,
-            verdict=told.verdict,
-            score=paired.score,
-            base_score=paired.base_score,
-            seeds_needed=told.seeds_needed,
-            least_visible=told.least_visible,
-        )
+    The base model's own weights are answered for, unlike in ``evaluate``: they show what no
+    difference looks like. It says nothing of the data, though.
+    """
+    try:
+        return check_cells(bench, target, own, base)
+    except IntegrityError as error:
+        if error.check != "same-weights":
+            raise
+        return ("the strong model holds the base model's weights",)

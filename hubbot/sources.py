@@ -8,7 +8,7 @@ from pathlib import Path
 from hubbot.catalog.architectures import get_architecture
 from hubbot.catalog.dataset_groups import targets_of
 from hubbot.catalog.gain_protocols import gain_protocol_of
-from hubbot.cells import Bench, Columns, read_target, target_digest, train
+from hubbot.cells import Bench, train
 from hubbot.evaluating import (
     SEEDS,
     OnTarget,
@@ -21,6 +21,7 @@ from hubbot.measurement import Checkpoint, Report, no_report, obtain, obtain_bas
 from hubbot.outcomes import SourceSize
 from hubbot.schema import GainProtocol, Target
 from hubbot.settings import Settings, load_settings
+from hubbot.targets import Columns, possible_sizes, read_target, target_digest
 
 _COMPLETE = "README.md"
 """Written last, so that a folder without it was never finished."""
@@ -67,14 +68,15 @@ def evaluate_source(
     settings = settings or load_settings()
     targets_of(targets)
     entry = get_architecture(architecture)
-    base = obtain_base(entry, settings, report=report)
-    whole = gain_protocol_of(entry.name)
-    data = read_target(source, whole, settings, columns)
+    data = read_target(source, "as-run", settings, columns)
     protocol = gain_protocol_of(entry.name, max_train=max_train, epochs=epochs)
+    recipes = {
+        size: gain_protocol_of(entry.name, max_train=size) for size in possible_sizes(sizes, data)
+    }
+    base = obtain_base(entry, settings, report=report)
     found = []
     with Ledger(settings.ledger_file) as ledger:
-        for size in sorted(set(sizes), key=lambda rows: float("inf") if rows is None else rows):
-            recipe = gain_protocol_of(entry.name, max_train=size)
+        for size, recipe in recipes.items():
             bench = Bench(settings=settings, protocol=recipe, ledger=ledger, report=report)
             checkpoint = _trained(bench, base, data, settings, report)
             evaluation = evaluate_checkpoint(
@@ -87,11 +89,10 @@ def evaluate_source(
                 on_target=on_target,
                 is_recorded=False,
             )
-            n_rows = data.splits["train"].n_rows
             found.append(
                 SourceSize(
                     source=data.name,
-                    n_train=n_rows if size is None else min(size, n_rows),
+                    n_train=data.splits["train"].n_rows if size is None else size,
                     folder=str(checkpoint.local.folder),
                     evaluation=evaluation,
                 )
@@ -103,12 +104,22 @@ def _trained(
     bench: Bench, base: Checkpoint, data: Target, settings: Settings, report: Report
 ) -> Checkpoint:
     """Return the source model, trained now or by an earlier run."""
+    from hubbot.records.cells import CellKey
+
     folder = _folder(bench.protocol, base, data, settings)
-    if not (folder / _COMPLETE).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        train(bench, base, data, 0, save_to=folder)
-        write_minimal_card(folder, base.architecture)
+    key = CellKey(
+        weights_digest=base.local.weights_digest,
+        target_digest=target_digest(data),
+        protocol=f"{bench.protocol.identifier} (kept)",  # no cell's: those keep no weights
+        seed=0,
+    )
+    # Two runs at once would train it twice, and one would find the other's folder in its way.
+    with bench.ledger.claimed(key):
+        if not (folder / _COMPLETE).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            train(bench, base, data, 0, save_to=folder)
+            write_minimal_card(folder, base.architecture)
     return obtain(str(folder), settings, report=report)
 
 

@@ -53,7 +53,7 @@ def sensitivity_command(
     epochs: Epochs = None,
     to_see: Annotated[
         float,
-        typer.Option("--to-see", metavar="POINTS", help="Difference worth seeing.", min=0.01),
+        typer.Option("--to-see", metavar="POINTS", help="Difference worth seeing."),
     ] = 0.5,
     plot: Annotated[
         Path | None,
@@ -90,15 +90,17 @@ def sensitivity_command(
         check_plot_path(plot)
     columns = columns_of(text_column, label_column, config, validation, test, regression, max_rows)
     settings = settings_of(device, data_dir)
-    outcome = None
+    left_alone = None
     if send:
-        outcome = check_can_send(
+        left_alone = check_can_send(
             dataset,
             model=model,
             columns=columns,
             settings=settings,
             confirm=lambda question: yes or ask(question),
         )
+        if left_alone is not None:  # it is measured all the same; who does not want that stops
+            _tell(left_alone)
     with Reporter() as report:
         found = sensitivity(
             dataset,
@@ -112,17 +114,15 @@ def sensitivity_command(
             settings=settings,
             report=report,
         )
-    if send and outcome is None:
-        outcome = publish_sensed(found, settings=settings, send=True)
-    if plot is not None:
-        draw_gain_by_size(found, plot)
-        note(f"wrote {plot}")
     if as_json:
         print_json(found)
     else:
         _print_sensed(found)
-    if outcome is not None:
-        _tell(outcome)
+    if plot is not None:
+        draw_gain_by_size(found, plot)
+        note(f"wrote {plot}")
+    if send and left_alone is None:
+        _tell(publish_sensed(found, settings=settings, send=True))
 
 
 def _tell(outcome: DatasetAnnotation) -> None:
@@ -161,7 +161,7 @@ def _print_sensed(found: Sensed) -> None:
                 for size in found.sizes
             ),
         )
-    for sentence in (found.split_rule, *found.notes):
+    for sentence in (found.split_rule, *found.notes, *found.flags):
         print_text(sentence)
     print_text(f"{found.dataset}: {found.verdict}")
 

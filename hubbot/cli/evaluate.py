@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from hubbot.cells import Columns
 from hubbot.cli.options import AsJson, DataDir, Device, parse_sizes, settings_of
 from hubbot.cli.output import note, points, print_json, print_table, print_text
 from hubbot.cli.progress import Reporter
 from hubbot.errors import SettingsError
 from hubbot.outcomes import Evaluation, TargetGain
+from hubbot.targets import Columns
 
 Seeds = Annotated[int, typer.Option("--seeds", metavar="K", min=1, max=100, help="Seeds 0 to K-1.")]
 GainMaxTrain = Annotated[
@@ -87,7 +87,7 @@ def columns_of(
     max_rows: int,
 ) -> Columns:
     """Put together what a user says of a data set; commas part names too."""
-    names = tuple(name for item in text or () for name in item.split(",") if name)
+    names = tuple(name for item in text or () for name in map(str.strip, item.split(",")) if name)
     return Columns(
         text=names,
         label=label,
@@ -172,19 +172,22 @@ def evaluate_command(
         return
     if model is None:
         raise SettingsError("name a MODEL, or a data set to train one on (--source DATASET)")
-    from hubbot.evaluating import evaluate, evaluate_sampled
+    if architecture is not None or source_sizes != "all":
+        raise SettingsError("--architecture and --source-sizes go with --source, not with MODEL")
+    from hubbot.evaluating import evaluate_with_sample
 
     with Reporter() as report:
-        found = evaluate(model, as_written=as_written, report=report, **how)
-        sampled = evaluate_sampled(
-            found.architecture, sample_low, as_written=as_written, report=report, **how
+        found, *sampled = evaluate_with_sample(
+            model, sample_low, as_written=as_written, report=report, **how
         )
     if as_json:
         print_json(_plain(found, sampled))
     else:
         for one in (found, *sampled):
             _print(one)
-    if any(one.failed for one in (found, *sampled)):
+    if len(sampled) < sample_low:
+        note(f"{len(sampled)} of {sample_low} models of low LP could be measured")
+    if len(sampled) < sample_low or any(one.failed for one in (found, *sampled)):
         raise typer.Exit(1)
 
 
@@ -233,6 +236,21 @@ def _gain(gain: TargetGain) -> str:
 
 
 def _print(found: Evaluation) -> None:
+    if found.gains:
+        _print_gains(found)
+    if found.avg_gain is not None:
+        se = "" if found.avg_gain_se is None else f" ± {found.avg_gain_se:.2f} (standard error)"
+        print_text(
+            f"Average over {len(found.gains)} target(s): {points(found.avg_gain, signed=True)}{se}"
+        )
+    for name, gain in found.gains.items():
+        for sentence in (gain.split_rule, *gain.notes):
+            print_text(f"{name}: {sentence}")
+    for name, reason in found.failed.items():
+        print_text(f"{name}: no gain: {reason}")
+
+
+def _print_gains(found: Evaluation) -> None:
     print_table(
         f"{found.model}: gain over {found.base_model}, {found.protocol}; points, 95 % intervals",
         ("target", "gain", "95 %", "this checkpoint", "base model", "seeds", "train", "test"),
@@ -250,16 +268,6 @@ def _print(found: Evaluation) -> None:
             for name, gain in found.gains.items()
         ),
     )
-    if found.avg_gain is not None:
-        se = "" if found.avg_gain_se is None else f" ± {found.avg_gain_se:.2f} (standard error)"
-        print_text(
-            f"Average over {len(found.gains)} target(s): {points(found.avg_gain, signed=True)}{se}"
-        )
-    for name, gain in found.gains.items():
-        for sentence in gain.notes:
-            print_text(f"{name}: {sentence}")
-    for name, reason in found.failed.items():
-        print_text(f"{name}: no gain: {reason}")
 
 
 def finetune_command(
@@ -307,7 +315,7 @@ def finetune_command(
     if as_json:
         print_json(found)
         return
-    for sentence in found.notes:
+    for sentence in (found.split_rule, *found.notes):
         print_text(sentence)
     print_text(
         f"saved {found.out}: {found.metric} {points(found.score)} points on {found.n_test} test "

@@ -19,6 +19,12 @@ from hubbot.cli.output import note
 
 _LINE_EVERY_S = 10.0
 
+_MOST_FINISHED = 4
+"""Finished bars that stay: a run over many targets has hundreds."""
+
+_SPEED_OVER_S = 24 * 3600.0
+"""Stretch, seconds, over which a bar's speed is taken: one fine-tuning may take hours."""
+
 
 class Reporter:
     """Shows steps of named tasks; called with a task's name, steps done and steps in all."""
@@ -29,6 +35,7 @@ class Reporter:
         self._tasks: dict[str, TaskID] = {}
         self._begun: dict[str, tuple[float, int]] = {}
         self._said: dict[str, int] = {}
+        self._finished: list[str] = []
         self._last_line_s = 0.0
 
     def __enter__(self) -> "Reporter":
@@ -61,12 +68,24 @@ class Reporter:
             self._write(task, done, total)
 
     def _draw(self, bars: Progress, task: str, done: int, total: int) -> None:
+        if task in self._finished and done < total:  # begun anew
+            self._remove(bars, task)
         if task not in self._tasks:
             self._tasks[task] = bars.add_task(task, total=total)
         bars.update(self._tasks[task], completed=done, total=total)
+        if done >= total and task not in self._finished:
+            self._finished.append(task)
+        while len(self._finished) > _MOST_FINISHED:
+            self._remove(bars, self._finished[0])
+
+    def _remove(self, bars: Progress, task: str) -> None:
+        self._finished.remove(task)
+        bars.remove_task(self._tasks.pop(task))
 
     def _write(self, task: str, done: int, total: int) -> None:
         now = time.monotonic()
+        if done < self._begun.get(task, (now, done))[1]:  # begun anew
+            del self._begun[task]
         is_new = task not in self._begun
         begun_s, begun_at = self._begun.setdefault(task, (now, done))
         is_over = done >= total
@@ -78,8 +97,21 @@ class Reporter:
         line = f"{task}: {done} of {total}" if total else task
         if not is_over and done > begun_at:
             left_s = (now - begun_s) * (total - done) / (done - begun_at)
-            line += f", about {left_s:.0f} s left"
+            line += f", about {time_words(left_s)} left"
         note(line)
+
+
+def time_words(seconds: float) -> str:
+    """Write a length of time as a person says it.
+
+    >>> time_words(48), time_words(720), time_words(8400)
+    ('48 s', '12 min', '2 h 20 min')
+    """
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _bars() -> Progress:
@@ -90,4 +122,5 @@ def _bars() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        speed_estimate_period=_SPEED_OVER_S,
     )

@@ -1,5 +1,6 @@
 """The program end to end: real weights, real data, the embedded Hub, one shared cache."""
 
+import csv
 import itertools
 import json
 import logging
@@ -152,6 +153,54 @@ def sound(sound_weights: Path) -> Files:
     """Files of a checkpoint of which nothing bad is known; copy and change them."""
     files: Files = {name: MINILM / name for name in SMALL_FILES}
     return files | {"model.safetensors": sound_weights, "README.md": CARD.encode()}
+
+
+@pytest.fixture
+def child(hub: LocalHub, sound: Files) -> str:
+    """A sound checkpoint and its base model on the Hub."""
+    hub.add_model(BASE, {**sound, "model.safetensors": MINILM / "model.safetensors"})
+    hub.add_model("me/child", dict(sound))
+    return "me/child"
+
+
+@dataclass(frozen=True)
+class Films:
+    """A data set of one's own, easy enough for a few steps of training, in three CSV files."""
+
+    files: Mapping[str, Path]
+    """By split."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Arguments that name it and its columns."""
+        return (
+            *(str(self.files["train"]), "--validation", str(self.files["validation"])),
+            *("--test", str(self.files["test"])),
+            *("--text-column", "the review", "--label-column", "verdict"),
+        )
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Films:
+    """Reviews whose first words tell the class; every test shares rows, and so cells."""
+    random = np.random.default_rng(0)
+    words = {
+        "loved": ("A wonderful film", "Great fun and", "I loved it:", "Brilliant acting,"),
+        "hated": ("A terrible film", "Utterly boring and", "I hated it:", "Awful acting,"),
+    }
+    folder = tmp_path / "my films"
+    folder.mkdir()
+    files = {}
+    for split, n_rows in (("train", 64), ("validation", 20), ("test", 60)):
+        files[split] = folder / f"{split}.csv"
+        with files[split].open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["the review", "verdict"])
+            for number in range(n_rows):
+                verdict = ("loved", "hated")[number % 2]
+                opening = words[verdict][random.integers(4)]
+                writer.writerow([f"{opening} seen on day {number} of the {split} week", verdict])
+    return Films(files)
 
 
 # The program

@@ -1,0 +1,87 @@
+"""A checkpoint's cells beside the base model's: the gain, and the gate that it must pass."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from hubbot.cells import Bench
+from hubbot.schema import Target
+from hubbot.targets import read_labels, target_digest
+
+if TYPE_CHECKING:
+    from hubbot.gains.measured_checks import TargetCells
+    from hubbot.gains.paired import PairedGain
+    from hubbot.records.cells import Cell, Predictions
+
+
+def compare(target: Target, own: "Iterable[Cell]", base: "Iterable[Cell]") -> "PairedGain":
+    """Return the gain of a checkpoint's cells over the base model's with the same seeds."""
+    from hubbot.gains.paired import paired_predictions
+
+    return paired_predictions(target.metric, _stacked(own), _stacked(base), read_labels(target))
+
+
+def _stacked(cells: "Iterable[Cell]") -> "Predictions":
+    import numpy as np
+
+    return np.stack([cell.predictions for cell in cells])  # type: ignore[return-value]  # one kind
+
+
+def check_cells(
+    bench: Bench, target: Target, own: "Sequence[Cell]", base: "Sequence[Cell]"
+) -> tuple[str, ...]:
+    """Refuse what does not add up (design, integrity gate); return words of warning.
+
+    Args:
+        bench: Its ledger holds other models' cells, whose answers must not be the same.
+        target: What was fine-tuned on.
+        own: The checkpoint's cells.
+        base: The base model's with the same seeds.
+
+    Raises:
+        IntegrityError: From the first check that fails.
+    """
+    from hubbot.gains.measured_checks import check_measured
+
+    return check_measured(
+        target.name,
+        _checked_cells(own),
+        _checked_cells(base),
+        read_labels(target),
+        metric=target.metric,
+        n_classes=len(target.label_names),
+        architecture=own[0].architecture,
+        gain_protocol=bench.protocol.identifier,
+        others=_other_models(bench, target, own, base),
+    )
+
+
+def _other_models(
+    bench: Bench, target: Target, own: "Sequence[Cell]", base: "Sequence[Cell]"
+) -> "list[TargetCells]":
+    """Return what the ledger has of other models on the very same rows, with all the seeds."""
+    seeds = [cell.key.seed for cell in own]
+    known = {own[0].key.weights_digest, base[0].key.weights_digest}
+    rows = target_digest(target)
+    found: dict[str, dict[int, Cell]] = {}
+    for cell in bench.ledger.cells(
+        architecture=own[0].architecture, protocol=bench.protocol.identifier
+    ):
+        if cell.key.target_digest == rows and cell.key.weights_digest not in known:
+            found.setdefault(cell.key.weights_digest, {})[cell.key.seed] = cell
+    return [
+        _checked_cells([cells[seed] for seed in seeds])
+        for cells in found.values()
+        if cells.keys() >= set(seeds)
+    ]
+
+
+def _checked_cells(cells: "Sequence[Cell]") -> "TargetCells":
+    from hubbot.gains.measured_checks import TargetCells
+
+    return TargetCells(
+        model=cells[0].model,
+        weights_digest=cells[0].key.weights_digest,
+        seeds=tuple(cell.key.seed for cell in cells),
+        scores=tuple(cell.score for cell in cells),
+        predictions=_stacked(cells),
+    )

@@ -1,0 +1,69 @@
+"""``hubbot evaluate --source``: a source at several sizes, with real weights."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MINILM = "all-MiniLM-L6-v2"
+
+Hubbot = Callable[..., Any]
+
+
+def n_cells() -> int:
+    with sqlite3.connect(os.environ["HUBBOT_LEDGER_FILE"]) as connection:
+        return int(connection.execute("SELECT count(*) FROM cells").fetchone()[0])
+
+
+def test_a_source_is_trained_once_at_each_size_and_measured_like_any_checkpoint(
+    hubbot: Hubbot, child: str, films: Any, environment: Path
+) -> None:
+    command = (
+        *("evaluate", "--source", films.files["train"].parent, "-a", MINILM),
+        *("--source-sizes", "900,16,64", "--targets", "mnli", "--max-train", "60"),
+        *("--epochs", "1", "--seeds", "1", "--json"),
+    )
+    ran = hubbot(*command)
+    assert ran.code == 0, ran.err
+    small, whole = ran.json["sizes"]
+    assert (small["n_train"], whole["n_train"]) == (16, 64)
+    assert small["folder"] != whole["folder"]
+    assert small["source"] == whole["source"] == "my films"
+    for one in (small, whole):
+        assert one["evaluation"]["gains"].keys() == {"mnli"}
+        assert one["evaluation"]["protocol"] == "gain-minilm@1+train60+epochs1"
+        assert (Path(one["folder"]) / "config.json").exists()
+    assert not environment.exists(), "a model nobody published gets no score record"
+
+    made = [Path(one["folder"], "model.safetensors").stat().st_mtime_ns for one in (small, whole)]
+    before = n_cells()
+    again = hubbot(*command)
+    assert again.json == ran.json
+    assert n_cells() == before
+    assert "seed 0" not in again.err, "nothing is trained again"
+    assert made == [
+        Path(one["folder"], "model.safetensors").stat().st_mtime_ns for one in (small, whole)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("--source", "mnli", "-a", MINILM, "--sample-low", "2"), "without MODEL"),
+        (("me/child", "--source", "mnli", "-a", MINILM), "without MODEL"),
+        (("me/child", "--source-sizes", "50"), "go with --source"),
+        (("me/child", "-a", MINILM), "go with --source"),
+        (("--source", "mnli", "-a", MINILM, "--source-sizes", "1"), "training size 1"),
+        (("--source", "absent.csv", "-a", MINILM), "absent.csv"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_trained(
+    hubbot: Hubbot, child: str, arguments: tuple[str, ...], match: str
+) -> None:
+    ran = hubbot("evaluate", *arguments)
+    assert ran.code == 2
+    assert match in ran.err
+    assert "seed 0" not in ran.err
