@@ -24,7 +24,7 @@ from hubbot.measurement import Checkpoint, Report, no_report, obtain, obtain_bas
 from hubbot.outcomes import Evaluation, FineTuned, TargetGain
 from hubbot.schema import Architecture, GainProtocol, Target
 from hubbot.settings import Settings, load_settings
-from hubbot.targets import Columns, read_labels, read_target, score_of
+from hubbot.targets import Columns, OnData, ignore_data, read_labels, read_target, score_of
 from hubbot.workload import Workload
 
 if TYPE_CHECKING:
@@ -367,6 +367,7 @@ def finetune(
     columns: Columns | None = None,
     settings: Settings | None = None,
     report: Report = no_report,
+    on_data: OnData = ignore_data,
 ) -> FineTuned:
     """Fine-tune a checkpoint by its architecture's recipe and save it as its author would.
 
@@ -380,6 +381,8 @@ def finetune(
         columns: What the user says of a data set of their own.
         settings: Read from flags, environment and file where None.
         report: Told a task's name, steps done and steps in all.
+        on_data: Told of the data as they are ready: what was guessed, left out, and how they were
+            split, before hours are spent.
 
     Raises:
         HubbotError: The kind says what happened.
@@ -392,6 +395,7 @@ def finetune(
         raise SettingsError(f"{out} exists and is not an empty folder; name another one")
     # The data first: a misspelt file is told before gigabytes are fetched.
     target = read_target(dataset, "as-run", settings, columns)
+    on_data(target)
     checkpoint = obtain(model, settings, report=report)
     protocol = gain_protocol_of(checkpoint.architecture.name, max_train=max_train, epochs=epochs)
     with Ledger(settings.ledger_file) as ledger:

@@ -6,6 +6,7 @@ Nothing here decides what is published; ``pipeline.py`` does.
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -333,7 +334,7 @@ def obtain_base(
     name = f"{architecture.hub_id}@{revision}" if revision else architecture.hub_id
     checkpoint = obtain(name, settings, report=report)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(".part")
+    partial = kept.with_suffix(f".{os.getpid()}.part")  # two runs may both be the first
     values = asdict(checkpoint.local) | {"folder": str(checkpoint.local.folder)}
     partial.write_text(json.dumps(values), encoding="utf-8")
     partial.replace(kept)

@@ -24,7 +24,7 @@ from hubbot.measurement import Checkpoint, Report, no_report, obtain_base
 from hubbot.outcomes import Recommendation, Search, Tried
 from hubbot.schema import GainProtocol, Target
 from hubbot.settings import Settings, load_settings
-from hubbot.targets import Columns, catalog_entry, read_target
+from hubbot.targets import Columns, OnData, catalog_entry, ignore_data, read_target
 
 if TYPE_CHECKING:
     from hubbot.records.cells import Cell
@@ -51,6 +51,7 @@ def recommend(
     columns: Columns | None = None,
     settings: Settings | None = None,
     report: Report = no_report,
+    on_data: OnData = ignore_data,
 ) -> Recommendation:
     """Say which checkpoint to start from on a data set, and whether to leave the base model at all.
 
@@ -71,6 +72,8 @@ def recommend(
         columns: What the user says of a data set of their own.
         settings: Read from flags, environment and file where None.
         report: Told a task's name, steps done and steps in all.
+        on_data: Told of the data as they are ready: what was guessed, left out, and how they were
+            split, before hours are spent.
 
     Raises:
         SettingsError: If the budget does not pay for the base model and one checkpoint.
@@ -88,6 +91,7 @@ def recommend(
     entry = get_architecture(architecture)
     protocol = gain_protocol_of(entry.name, max_train=max_train, epochs=epochs)
     target = read_target(dataset, protocol.split_rule, settings, columns)
+    on_data(target)
     known = candidates_of(entry.name, settings, named=candidates)
     with Ledger(settings.ledger_file) as ledger:
         bench = Bench(settings=settings, protocol=protocol, ledger=ledger, report=report)

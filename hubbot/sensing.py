@@ -19,7 +19,7 @@ from hubbot.measurement import Checkpoint, Report, is_folder, no_report, obtain_
 from hubbot.outcomes import Sensed, SensedSize
 from hubbot.schema import DatasetAnnotation, SensitivityNote, Target
 from hubbot.settings import Settings, load_settings
-from hubbot.targets import Columns, catalog_entry, possible_sizes, read_target
+from hubbot.targets import Columns, OnData, catalog_entry, ignore_data, possible_sizes, read_target
 from hubbot.workload import Workload
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def sensitivity(
     columns: Columns | None = None,
     settings: Settings | None = None,
     report: Report = no_report,
+    on_data: OnData = ignore_data,
 ) -> Sensed:
     """Tell whether fine-tuning on a data set gains from starting at a strong intermediate model.
 
@@ -52,6 +53,8 @@ def sensitivity(
         columns: What the user says of a data set of their own.
         settings: Read from flags, environment and file where None.
         report: Told a task's name, steps done and steps in all.
+        on_data: Told of the data as they are ready: what was guessed, left out, and how they were
+            split, before hours are spent.
 
     Returns:
         The verdict at the largest size, and the gain at each.
@@ -67,6 +70,7 @@ def sensitivity(
     if not 0 < to_see <= 100:  # also refuses NaN
         raise SettingsError(f"--to-see {to_see}: expected a difference above 0, up to 100 points")
     target = read_target(dataset, "as-run", settings, columns)
+    on_data(target)
     protocols = [
         gain_protocol_of(entry.name, max_train=size, epochs=epochs)
         for size in possible_sizes(sizes, target)

@@ -21,7 +21,7 @@ from hubbot.measurement import Checkpoint, Report, no_report, obtain, obtain_bas
 from hubbot.outcomes import SourceSize
 from hubbot.schema import GainProtocol, Target
 from hubbot.settings import Settings, load_settings
-from hubbot.targets import Columns, possible_sizes, read_target, target_digest
+from hubbot.targets import Columns, OnData, ignore_data, possible_sizes, read_target, target_digest
 
 _COMPLETE = "README.md"
 """Written last, so that a folder without it was never finished."""
@@ -39,6 +39,7 @@ def evaluate_source(
     columns: Columns | None = None,
     settings: Settings | None = None,
     report: Report = no_report,
+    on_data: OnData = ignore_data,
     on_target: OnTarget = ignore_target,
 ) -> tuple[SourceSize, ...]:
     """Fine-tune the base model on a source at several sizes, and measure the gain of each.
@@ -54,6 +55,8 @@ def evaluate_source(
         columns: What the user says of a source of their own.
         settings: Read from flags, environment and file where None.
         report: Told a task's name, steps done and steps in all.
+        on_data: Told of the data as they are ready: what was guessed, left out, and how they were
+            split, before hours are spent.
         on_target: Told of each target as it is done.
 
     Returns:
@@ -69,6 +72,7 @@ def evaluate_source(
     targets_of(targets)
     entry = get_architecture(architecture)
     data = read_target(source, "as-run", settings, columns)
+    on_data(data)
     protocol = gain_protocol_of(entry.name, max_train=max_train, epochs=epochs)
     recipes = {
         size: gain_protocol_of(entry.name, max_train=size) for size in possible_sizes(sizes, data)

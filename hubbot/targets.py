@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from hubbot.catalog.datasets import find_dataset, load_datasets
 from hubbot.catalog.gain_protocols import MIN_TRAIN
 from hubbot.catalog.revisions import read_revisions
+from hubbot.catalog.tables import unknown_name
 from hubbot.data.own_tables import is_local
-from hubbot.errors import SettingsError
+from hubbot.errors import RemoteError, SettingsError
 from hubbot.measurement import hub_api
 from hubbot.schema import DatasetSpec, SplitRule, Target
 from hubbot.settings import Settings
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
+
+OnData = Callable[[Target], None]
+"""Told of a data set as it is ready, before hours are spent on it."""
+
+_NOT_THERE = {"not_found", "unauthorised", "forbidden"}
+"""What the Hub says of a repository that there is none of: it does not tell which."""
+
+
+def ignore_data(target: Target) -> None:
+    """Show nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +123,7 @@ def read_target(
     from hubbot.data.own_targets import load_own_target
 
     given = columns or Columns()
+    revision = "" if is_local(name) else _own_revision(name, settings)
     return load_own_target(
         name,
         text_columns=given.text,
@@ -121,10 +133,23 @@ def read_target(
         test=given.test,
         is_regression=given.is_regression,
         max_rows=given.max_rows,
-        revision="" if is_local(name) else _revision_of(name, "", settings),
+        revision=revision,
         cache_dir=cache_dir,
         token=token,
     )
+
+
+def _own_revision(name: str, settings: Settings) -> str:
+    """Resolve a data set that the catalog does not have; what may be a slip is offered a name."""
+    try:
+        return _revision_of(name, "", settings)
+    except RemoteError as error:
+        if "/" in name or error.kind not in _NOT_THERE:
+            raise
+        hub_only = unknown_name("data set", name, (spec.name for spec in load_datasets()))
+        raise SettingsError(
+            f"{hub_only}; nor is there such a file, or such a data set on the Hub"
+        ) from error
 
 
 def _catalog_target(

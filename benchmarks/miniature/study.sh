@@ -8,6 +8,7 @@
 # Needs the embedded Hub of hub.py (HF_ENDPOINT), HF_TOKEN=hf_study, HUBBOT_DATA_DIR, and STUDY, a folder
 # to work in. Two parts may run beside each other; OMP_NUM_THREADS=1 gives each one core.
 set -eu
+export HF_HUB_DISABLE_XET=1 # the embedded Hub takes files as Git LFS does
 
 BASE=sentence-transformers/all-MiniLM-L6-v2
 TARGETS=rte,mrpc,cola,wic,copa,tweet_ev_irony,tweet_ev_emotion
@@ -26,14 +27,20 @@ make_source() {
         hubbot finetune $BASE "$(source_of "$1")" --max-train 8000 --epochs 2 --out "$folder" --json \
             > "$STUDY/source_$1.json"
     fi
-    [ -e "$STUDY/$1.uploaded" ] || { hf upload "study/minilm-$1" "$folder" . > "$STUDY/$1.url" && mv "$STUDY/$1.url" "$STUDY/$1.uploaded"; }
-    [ -e "$STUDY/probe_$1.json" ] || { hubbot probe "study/minilm-$1" --json > "$STUDY/probe_$1.part" && mv "$STUDY/probe_$1.part" "$STUDY/probe_$1.json"; }
+    if [ ! -e "$STUDY/uploaded_$1" ]; then
+        hf upload "study/minilm-$1" "$folder" .
+        touch "$STUDY/uploaded_$1"
+    fi
+    if [ ! -e "$STUDY/probe_$1.json" ]; then
+        hubbot probe "study/minilm-$1" --json > "$STUDY/$1.part"
+        mv "$STUDY/$1.part" "$STUDY/probe_$1.json"
+    fi
 }
 
 measure() {
     hubbot evaluate "study/minilm-$1" --targets $TARGETS --seeds 3 --max-train 1000 --epochs 3 --json \
-        > "$STUDY/gains_$1.part"
-    mv "$STUDY/gains_$1.part" "$STUDY/gains_$1.json"
+        > "$STUDY/$1.part"
+    mv "$STUDY/$1.part" "$STUDY/gains_$1.json"
 }
 
 case ${1:-} in

@@ -17,6 +17,7 @@ from hubbot.cli.evaluate import (
     TextColumns,
     ValidationFile,
     columns_of,
+    tell_data,
 )
 from hubbot.cli.options import AsJson, DataDir, Device, parse_sizes, settings_of
 from hubbot.cli.output import note, points, print_json, print_pairs, print_table, print_text
@@ -113,6 +114,7 @@ def sensitivity_command(
             columns=columns,
             settings=settings,
             report=report,
+            on_data=tell_data,
         )
     if as_json:
         print_json(found)
@@ -218,6 +220,7 @@ def recommend_command(
             columns=columns,
             settings=settings_of(device, data_dir),
             report=report,
+            on_data=tell_data,
         )
     if as_json:
         print_json(found)

@@ -12,6 +12,7 @@ from hubbot.cli.output import note, points, print_json, print_table, print_text
 from hubbot.cli.progress import Reporter
 from hubbot.errors import SettingsError
 from hubbot.outcomes import Evaluation, TargetGain
+from hubbot.schema import Target
 from hubbot.targets import Columns
 
 Seeds = Annotated[int, typer.Option("--seeds", metavar="K", min=1, max=100, help="Seeds 0 to K-1.")]
@@ -208,7 +209,7 @@ def _sources(
 
     with Reporter() as report:
         found = evaluate_source(
-            source, architecture=architecture, sizes=sizes, report=report, **how
+            source, architecture=architecture, sizes=sizes, report=report, on_data=tell_data, **how
         )
     if as_json:
         print_json({"sizes": list(found)})
@@ -270,6 +271,12 @@ def _print_gains(found: Evaluation) -> None:
     )
 
 
+def tell_data(target: Target) -> None:
+    """Say on standard error what the data are, while there is time to stop."""
+    for sentence in (target.split_rule, *target.notes):
+        note(f"{target.name}: {sentence}")
+
+
 def finetune_command(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="Hub id, id@revision, or a folder.")
@@ -311,6 +318,7 @@ def finetune_command(
             columns=columns,
             settings=settings_of(device, data_dir),
             report=report,
+            on_data=tell_data,
         )
     if as_json:
         print_json(found)

@@ -26,8 +26,10 @@ def resolve_dataset(
         backoff: How patiently to ask.
 
     Raises:
+        SettingsError: If ``hub_id`` is no id.
         RemoteError: If the Hub does not have it or cannot be asked.
     """
+    _check_id(hub_id)
     item = f"data set {hub_id}"
     found = retrying(item, lambda: api.dataset_info(hub_id, revision=revision).sha, backoff=backoff)
     if found is None:
@@ -53,13 +55,7 @@ def resolve_dataset_repository(
         RemoteError: If the Hub does not have it or cannot be asked; of kind ``disabled`` where
             the Hub has switched it off.
     """
-    try:
-        validate_repo_id(dataset)
-    except HFValidationError as error:
-        raise SettingsError(
-            f"{printable(dataset)!r} is not a data set of the Hub: expected owner/name; "
-            f"{printable(error)}"
-        ) from error
+    _check_id(dataset)
     item = f"data set {dataset}"
     info = retrying(item, lambda: api.dataset_info(dataset), backoff=backoff)
     if info.sha is None:
@@ -74,3 +70,13 @@ def resolve_dataset_repository(
         is_gated=bool(info.gated),
         is_disabled=bool(info.disabled),
     )
+
+
+def _check_id(dataset: str) -> None:
+    try:
+        validate_repo_id(dataset)
+    except HFValidationError as error:
+        raise SettingsError(
+            f"{printable(dataset)!r} is not a data set of the Hub: expected owner/name; "
+            f"{printable(error)}"
+        ) from error

@@ -467,3 +467,27 @@ def test_class_numbers_with_a_point_are_classes_for_a_checkpoint_with_more_of_th
     assert ran.json["metric"] == "accuracy"
     saved = AutoModelForSequenceClassification.from_pretrained("out").config
     assert saved.id2label == {0: "0", 1: "1"}
+
+
+def test_what_was_made_of_the_data_is_told_before_anything_is_fetched_or_trained(
+    hubbot: Hubbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_csv([*rows_of(119), ("", "up")])(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    ran = hubbot("sensitivity", "mine.csv", "-a", MINILM, "--with", "no/such-model")
+    assert ran.code != 0
+    told = " ".join(ran.err.split())
+    data, error = told.index("mine: "), told.index("no/such-model")
+    assert data < error
+    assert "'text'" in told[:error]
+
+
+@pytest.mark.parametrize(("name", "meant"), [("rtee", "'rte'"), ("tweet_ev_ironi", "irony'")])
+def test_a_misspelt_name_of_the_catalog_is_offered_the_right_one(
+    hub: LocalHub, hubbot: Hubbot, name: str, meant: str
+) -> None:
+    ran = hubbot("sensitivity", name, "-a", MINILM, "--with", BASE)
+    assert ran.code == 2
+    told = " ".join(ran.err.split())
+    assert f"unknown data set '{name}'; did you mean" in told
+    assert meant in told
