@@ -3,7 +3,8 @@
 Each target is prepared once (test, validation and train as `evaluate` has them, train cut to a
 label-stratified prefix), then both sides fine-tune all-MiniLM-L6-v2 on those files in turn, A B A
 B: hubbot's locked-down child with its recipe gain-minilm@1, and plain_trainer.py, which knows
-nothing of hubbot. Scores, the number of equal predictions, seconds and memory are printed.
+nothing of hubbot. Scores, the number of equal predictions, whether the saved weights are equal to
+the last bit, seconds and memory are printed; medians and the ratio are over the rounds.
 
     python benchmarks/gain_against_plain_trainer.py --data-dir DATA [--target rte] [--target irony]
         [--max-train 1000] [--epochs 3] [--seed 0] [--rounds 2]
@@ -12,7 +13,9 @@ DATA holds glue/rte, tweet_eval/irony or tweet_eval/emotion as Parquet files.
 """
 
 import argparse
+import hashlib
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +27,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors.numpy import load_file
 
 from hubbot.catalog.architectures import get_architecture
 from hubbot.catalog.gain_protocols import gain_protocol_of
@@ -76,7 +80,18 @@ def prepare(name: str, data_dir: Path, folder: Path, protocol: GainProtocol) -> 
     )
 
 
-def ours(target: Target, protocol: GainProtocol, seed: int, work: Path) -> dict[str, Any]:
+def digest(folder: Path) -> str:
+    """Return a digest of every saved tensor's name, shape, type and bytes."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(load_file(folder / "model.safetensors").items()):
+        found.update(f"{name} {tensor.shape} {tensor.dtype}".encode())
+        found.update(tensor.tobytes())
+    return found.hexdigest()
+
+
+def ours(
+    target: Target, protocol: GainProtocol, seed: int, work: Path, saved: Path
+) -> dict[str, Any]:
     recipe = replace(protocol.recipe, max_epochs=protocol.epochs or protocol.recipe.max_epochs)
     job = FinetuneJob(
         model=ARCHITECTURE,
@@ -93,6 +108,7 @@ def ours(target: Target, protocol: GainProtocol, seed: int, work: Path) -> dict[
         max_train=None,  # the prepared file is cut already
         seed=seed,
         work_dir=work,
+        save_to=saved,
         device="cpu",
     )
     begun = time.monotonic()
@@ -101,6 +117,7 @@ def ours(target: Target, protocol: GainProtocol, seed: int, work: Path) -> dict[
     return {
         "accuracy": 100 * float(np.mean(output.predictions == labels)),
         "predictions": output.predictions.tolist(),
+        "weights": digest(saved),
         "train_seconds": output.seconds["train"],
         "all_seconds": round(time.monotonic() - begun, 1),
         "peak_memory_gb": output.peak_memory_gb,
@@ -108,7 +125,7 @@ def ours(target: Target, protocol: GainProtocol, seed: int, work: Path) -> dict[
     }
 
 
-def plain(target: Target, protocol: GainProtocol, seed: int) -> dict[str, Any]:
+def plain(target: Target, protocol: GainProtocol, seed: int, saved: Path) -> dict[str, Any]:
     recipe = protocol.recipe
     files = [str(target.splits[role].path) for role in ("train", "validation", "test")]
     options = {
@@ -121,6 +138,7 @@ def plain(target: Target, protocol: GainProtocol, seed: int) -> dict[str, Any]:
         "--warmup-share": recipe.warmup_share,
         "--patience": recipe.patience,
         "--threshold": recipe.threshold,
+        "--save-to": saved,
     }
     given = [str(part) for option in options.items() for part in option]
     begun = time.monotonic()
@@ -131,30 +149,55 @@ def plain(target: Target, protocol: GainProtocol, seed: int) -> dict[str, Any]:
         check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found | {"all_seconds": round(time.monotonic() - begun, 1)}
+    return found | {
+        "weights": digest(saved),
+        "all_seconds": round(time.monotonic() - begun, 1),
+    }
 
 
 def compare(name: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     protocol = gain_protocol_of(ARCHITECTURE, max_train=given.max_train, epochs=given.epochs)
     target = prepare(name, given.data_dir, folder / name, protocol)
     sides: dict[str, list[dict[str, Any]]] = {"hubbot": [], "plain": []}
-    for _ in range(given.rounds):
-        sides["hubbot"].append(ours(target, protocol, given.seed, folder / "work"))
-        sides["plain"].append(plain(target, protocol, given.seed))
-    first, second = (np.array(side[0].pop("predictions")) for side in sides.values())
-    repeats = [run.pop("predictions") for run in sides["hubbot"][1:]]
+    for turn in range(given.rounds):
+        with tempfile.TemporaryDirectory(dir=folder) as saved:
+            one, other = Path(saved) / "hubbot", Path(saved) / "plain"
+            sides["hubbot"].append(ours(target, protocol, given.seed, folder / "work", one))
+            sides["plain"].append(plain(target, protocol, given.seed, other))
+        print(f"{name}: round {turn + 1} of {given.rounds} done", file=sys.stderr, flush=True)
     return {
         "target": name,
         "protocol": protocol.identifier,
         "seed": given.seed,
+        **agreement(sides["hubbot"], sides["plain"]),
+        **medians(sides["hubbot"], sides["plain"]),
+        **sides,
+    }
+
+
+def agreement(hubbot: list[dict[str, Any]], others: list[dict[str, Any]]) -> dict[str, Any]:
+    """Take predictions and digests out of the runs and say which of them are equal."""
+    predictions = [[np.array(run.pop("predictions")) for run in side] for side in (hubbot, others)]
+    weights = [[run.pop("weights") for run in side] for side in (hubbot, others)]
+    first, second = (side[0] for side in predictions)
+    return {
         "n_test": len(first),
         "equal_predictions": int((first == second).sum()),
-        "hubbot_repeats_itself": all(run == first.tolist() for run in repeats),
-        **{
-            side: [{k: v for k, v in run.items() if k != "predictions"} for run in runs]
-            for side, runs in sides.items()
+        "equal_weights": weights[0][0] == weights[1][0],
+        "repeats_itself": {
+            name: all((run == runs[0]).all() for run in runs) and len(set(digests)) == 1
+            for name, runs, digests in zip(("hubbot", "plain"), predictions, weights, strict=True)
         },
     }
+
+
+def medians(hubbot: list[dict[str, Any]], others: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return median seconds of both sides, hubbot first, and their ratio."""
+    found: dict[str, Any] = {}
+    for key in ("train_seconds", "all_seconds"):
+        ours, theirs = (statistics.median(run[key] for run in runs) for runs in (hubbot, others))
+        found[f"median_{key}"] = [round(ours, 1), round(theirs, 1), round(ours / theirs, 2)]
+    return found
 
 
 def main() -> None:

@@ -7,12 +7,14 @@ hubbot. Three Parquet files with the columns text, label (class numbers) and, fo
         --seed 0 --epochs 3 --learning-rate 1e-4 --batch-size 32 --max-length 128
 
 Needs transformers, accelerate, torch, pyarrow and numpy. Prints one JSON document: accuracy (test
-rows labelled correctly, in points), the predicted classes, and the seconds training took.
+rows labelled correctly, in points), the predicted classes, the seconds training took, and the most
+memory the process ever held, GiB, as Linux counts it.
 """
 
 import argparse
 import json
 import math
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -65,6 +67,11 @@ def accuracy(outcome: Any) -> dict[str, float]:
     return {"accuracy": float(np.mean(outcome.predictions.argmax(axis=-1) == outcome.label_ids))}
 
 
+def peak_memory_gb() -> float:
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return round(int(found[1]) / 2**20, 3) if found else math.nan
+
+
 def main() -> None:
     given = parse()
     set_seed(given.seed)
@@ -114,6 +121,7 @@ def main() -> None:
         "accuracy": 100 * float(np.mean(predicted == outcome.label_ids)),
         "predictions": predicted.tolist(),
         "train_seconds": round(seconds, 1),
+        "peak_memory_gb": peak_memory_gb(),
     }
     print(json.dumps(found))
 

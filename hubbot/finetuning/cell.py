@@ -1,5 +1,7 @@
 """One cell inside the child: load, tokenise, train, look, test, save."""
 
+import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from hubbot.errors import ProbeError
 from hubbot.finetuning.batches import Collator, decided, predict
@@ -203,7 +206,10 @@ class _Cell:
         """Save as an author would: weights, configuration with label names, tokenizer."""
         self._report("save", 0, 1)
         folder = self._job.work_dir / SAVED
-        self._model.save_pretrained(folder)
+        try:
+            self._model.save_pretrained(folder)
+        except SafetensorError as error:
+            raise system_error(error) from error
         tokenizer.save_pretrained(folder)
         self._report("save", 1, 1)
 
@@ -227,6 +233,14 @@ class _Cell:
                     stage=stage, done=done, total=total, rows_at_a_time=self._rows_at_a_time
                 )
             )
+
+
+def system_error(error: SafetensorError) -> OSError:
+    """Return what the system refused: safetensors tells it in words alone (a full disk, say)."""
+    found = re.search(r"os error (\d+)", str(error))
+    if found is None:
+        return OSError(str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1])))
 
 
 def visible_device(name: str) -> torch.device:

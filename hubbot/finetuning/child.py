@@ -27,7 +27,7 @@ def main(job_file: Path) -> int:
         channel.error(error)
         return 1
     except (MemoryError, RuntimeError, OSError) as error:
-        told = _explained(error, job)
+        told = explained(error, job)
         if told is None:
             raise
         channel.error(told)
@@ -61,7 +61,7 @@ def one_gpu(device: str, shown: str | None) -> Mapping[str, str]:
     return {"CUDA_VISIBLE_DEVICES": names[place] if place < len(names) else ""}
 
 
-def _explained(error: Exception, job: FinetuneJob) -> ProbeError | None:
+def explained(error: Exception, job: FinetuneJob) -> ProbeError | None:
     """Name what the machine ran out of; None where the error is something else."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return ProbeError(

@@ -14,6 +14,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from hubbot.errors import CheckpointError
 from hubbot.finetuning.job import FinetuneJob
 from hubbot.probing.encoder import Encoder, check_missing, read_weights
+from hubbot.probing.pooling import padding_id
 from hubbot.probing.tensors import short
 
 
@@ -23,10 +24,11 @@ def load_classifier(job: FinetuneJob) -> Any:
     The class is the one ``AutoModelForSequenceClassification`` picks. Whatever head the weights
     have is left out, so that a head trained on other labels, or on the very same ones, gives no
     checkpoint an advantage. What transformers counts to the base model is kept, BERT's pooler
-    included (fresh where the weights have none); what it counts to the head is fresh even if it
-    was pretrained (ModernBERT's dense layer). T5 is T5ForSequenceClassification: the decoder reads
-    the input shifted right, and the head stands on its state at the last end-of-sequence token.
-    Dropout is what config.json says.
+    included (fresh where the weights have none, and then drawn before the head, whose numbers for
+    the same seed are others than with a stored pooler); what it counts to the head is fresh even if
+    it was pretrained (ModernBERT's dense layer). T5 is T5ForSequenceClassification: the decoder
+    reads the input shifted right, and the head stands on its state at the last end-of-sequence
+    token. Dropout is what config.json says.
 
     Args:
         job: Files, label names and seed.
@@ -64,8 +66,13 @@ def load_classifier(job: FinetuneJob) -> Any:
 
 
 def _set_labels(config: Any, job: FinetuneJob) -> None:
-    """Write the target's labels into the configuration, as a saved checkpoint shows them."""
+    """Write the target's labels into the configuration, as a saved checkpoint shows them.
+
+    Where it does not say what a decoder starts with, that is written down too.
+    """
     config.num_labels = max(1, len(job.label_names))
+    if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
+        config.decoder_start_token_id = padding_id(config)  # T5's, and what the probe takes
     config.problem_type = "regression" if job.is_regression else "single_label_classification"
     if not job.is_regression:
         config.id2label = dict(enumerate(job.label_names))

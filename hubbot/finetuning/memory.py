@@ -1,8 +1,10 @@
 """How many rows go through the device together, and how much memory was used."""
 
 import gc
+import re
 import resource
 import sys
+from pathlib import Path
 
 import torch
 
@@ -61,5 +63,18 @@ def peak_memory_gb(device: torch.device) -> float:
     """Return the most memory in use so far, GiB: the process's, or on a GPU what torch took."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / GIB
+    return _most_resident() / GIB
+
+
+def _most_resident() -> int:
+    """Return the process's peak of resident memory, bytes.
+
+    Linux starts getrusage's figure of a new program at what its parent held, which may be far
+    more; /proc counts this program alone.
+    """
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    if found is not None:
+        return int(found[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,5 +1,6 @@
 """One fine-tuning in a child process: the parent's side."""
 
+import logging
 import shutil
 import signal
 import sys
@@ -16,6 +17,8 @@ from hubbot.finetuning.outputs import read_output
 from hubbot.probing.job import ChildLimits
 from hubbot.probing.run import rebuilt
 from hubbot.probing.sandbox import Ended, MemoryLimitError, Wording, run_child
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["ChildLimits", "FinetuneJob", "FinetuneOutput", "TrainingProgress", "run_cell"]
 
@@ -108,6 +111,15 @@ def _run_fitting(
             if last.stage not in _WITH_ROWS or last.rows_at_a_time <= 1:
                 raise
             job = replace(job, rows_at_a_time=last.rows_at_a_time // 2)
+            _tell_fewer(job, last.rows_at_a_time, last.rows_at_a_time // 2)
+
+
+def _tell_fewer(job: FinetuneJob, before: int, now: int) -> None:
+    logger.warning(
+        "%s on %s: memory ran out with %d rows at a time; it begins anew with %d, the batch of %d "
+        "stays",
+        *(job.model, job.target, before, now, job.recipe.batch_size),
+    )
 
 
 class _Listener:
@@ -128,7 +140,8 @@ class _Listener:
         job_file.write_text(self._job.to_json(), encoding="utf-8")
         ended = self._watched(["-m", "hubbot.finetuning.child", str(job_file)], limits)
         if self._error is not None:
-            raise rebuilt(self._error, self._job.model)
+            is_named = str(self._error["message"]).startswith(f"{self._name}:")
+            raise rebuilt(self._error, self._name if is_named else self._job.model)
         if ended.code != 0 or not self._is_done:
             raise self._died(ended, limits)
 
@@ -140,7 +153,10 @@ class _Listener:
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         if "progress" in message:
+            before = self.last
             self.last = TrainingProgress(**message["progress"])
+            if 0 < self.last.rows_at_a_time < before.rows_at_a_time:
+                _tell_fewer(self._job, before.rows_at_a_time, self.last.rows_at_a_time)
             if self._on_progress is not None:
                 self._on_progress(self.last)
         elif "error" in message:

@@ -108,6 +108,21 @@ FAMILIES = {
             _bert_tokenizer,
         ),
         Family(
+            "electra",
+            lambda n: hf.ElectraConfig(vocab_size=n, embedding_size=16, **_SMALL),
+            _bert_tokenizer,
+        ),
+        Family(
+            "albert",
+            lambda n: hf.AlbertConfig(vocab_size=n, embedding_size=16, **_SMALL),
+            _bert_tokenizer,
+        ),
+        Family(
+            "mpnet",
+            lambda n: hf.MPNetConfig(vocab_size=n, pad_token_id=1, **_SMALL),
+            _roberta_tokenizer,
+        ),
+        Family(
             "modernbert",
             lambda n: hf.ModernBertConfig(
                 vocab_size=n,
@@ -140,9 +155,15 @@ FAMILIES = {
 
 
 def build(
-    folder: Path, model_type: str = "bert", *, n_labels: int = 5, seed: int = 0, **changes: Any
+    folder: Path,
+    model_type: str = "bert",
+    *,
+    n_labels: int = 5,
+    seed: int = 0,
+    saved_by: str = "AutoModelForSequenceClassification",
+    **changes: Any,
 ) -> Path:
-    """Save a random classifier, as a fine-tuned checkpoint on the Hub looks."""
+    """Save a random model, as a fine-tuned (or, by other classes, pretrained) checkpoint looks."""
     family = FAMILIES[model_type]
     tokenizer = family.tokenizer()
     config = family.config(len(tokenizer))
@@ -150,8 +171,9 @@ def build(
     for name, value in changes.items():
         setattr(config, name, value)
     torch.manual_seed(seed)
-    auto: Any = hf.AutoModelForSequenceClassification
-    auto.from_config(config).save_pretrained(folder)
+    model_class: Any = getattr(hf, saved_by)
+    make = model_class.from_config if saved_by.startswith("Auto") else model_class
+    make(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

@@ -1,6 +1,10 @@
 """Whole cells of tiny models, in this process: what is learned, kept and given up."""
 
+import errno
 import json
+import re
+import resource
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,11 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import transformers as hf
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hubbot.errors import CheckpointError, ProbeError, SettingsError
-from hubbot.finetuning.cell import fine_tune
-from hubbot.finetuning.child import one_gpu
+from hubbot.finetuning.cell import fine_tune, system_error
+from hubbot.finetuning.child import explained, one_gpu
 from hubbot.finetuning.job import SAVED, FinetuneJob, FinetuneOutput, TrainingProgress
 
 
@@ -29,15 +34,53 @@ def labels(job: FinetuneJob) -> np.ndarray[Any, Any]:
     return found
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "modernbert", "t5"])
-def test_each_family_learns_what_the_first_word_says(family: str, kit: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "family",
+    [
+        *("bert", "roberta", "distilbert", "albert", "electra", "mpnet"),
+        *("deberta-v2", "modernbert", "t5"),
+    ],
+)
+def test_each_family_learns_what_the_first_word_says_and_saves_what_it_learned(
+    family: str, kit: Any, tmp_path: Path
+) -> None:
     folder = kit.build(tmp_path / "model", family)
     target = kit.write(tmp_path / "data", n_train=120, is_pair=True, longest=3)
-    job = kit.job(folder, target, tmp_path / "work", learning_rate=5e-3, max_epochs=10)
+    job = kit.job(
+        folder,
+        target,
+        tmp_path / "work",
+        learning_rate=5e-3,
+        max_epochs=10,
+        save_to=tmp_path / "unused",
+    )
     output = run(job)
     assert output.predictions.dtype == np.int64
     assert np.mean(output.predictions == labels(job)) > 0.9  # a guess is right on a third
     assert output.validation_score > 90
+    told = as_a_user_would(job.work_dir / SAVED, job)
+    assert told == [job.label_names[label] for label in output.predictions]
+
+
+def as_a_user_would(saved: Path, job: FinetuneJob) -> list[str]:
+    """Return the labels that transformers alone gives the test rows, one by one."""
+    classify: Any = hf.pipeline("text-classification", model=str(saved), device="cpu")
+    rows = pq.read_table(job.splits["test"].path, columns=["text", "text_pair"]).to_pylist()
+    return [classify(row)["label"] for row in rows]
+
+
+def test_where_it_lies_and_what_it_is_called_changes_nothing(
+    job: FinetuneJob, tmp_path: Path
+) -> None:
+    shutil.copytree(job.folder, tmp_path / "copy")
+    first, second = (
+        run(one) for one in (job, replace(job, folder=tmp_path / "copy", model="another"))
+    )
+    np.testing.assert_array_equal(first.predictions, second.predictions)
+    assert (first.train_loss, first.validation_score) == (
+        second.train_loss,
+        second.validation_score,
+    )
 
 
 def test_a_regression_learns_numbers(kit: Any, tmp_path: Path) -> None:
@@ -190,7 +233,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as 
 
 @on_linux
 def test_out_of_memory_halves_the_rows_and_changes_nothing_else(kit: Any, tmp_path: Path) -> None:
-    job = wide_job(kit, tmp_path, longest=400)
+    job = wide_job(kit, tmp_path, longest=300)
     done = narrowed(job)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
@@ -230,6 +273,59 @@ output = fine_tune(FinetuneJob.from_json(Path(sys.argv[1]).read_text()), on_prog
 print(json.dumps({"begun_with": seen[0], "rows": output.rows_at_a_time,
                   "predictions": output.predictions.tolist()}))
 """
+
+
+@on_linux
+def test_a_file_that_may_not_grow_is_an_error_of_the_system(
+    job: FinetuneJob, tmp_path: Path
+) -> None:
+    """Safetensors tells of full disks and limits in words; the child looks at the number."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def narrow(progress: TrainingProgress) -> None:
+        if progress.stage == "save":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            fine_tune(replace(job, save_to=tmp_path / "unused"), on_progress=narrow)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert raised.value.errno == errno.EFBIG
+
+
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [
+        ("Error while serializing: I/O error: No space left on device (os error 28)", errno.ENOSPC),
+        ("Error while serializing: I/O error: Disk quota exceeded (os error 122)", errno.EDQUOT),
+        ("Error while serializing: header too large", None),
+    ],
+)
+def test_what_safetensors_could_not_write_keeps_its_number(told: str, number: int | None) -> None:
+    assert system_error(SafetensorError(told)).errno == number
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "x"), r"on first-words: the disk is full \(.*move cache_dir"),
+        (OSError(errno.EDQUOT, "x"), r"on first-words: the disk is full"),
+        (OSError(errno.EFBIG, "x"), r"beyond the allowed size; raise finetune\.file_gb"),
+        (MemoryError("12 GiB"), r"out of memory while loading \(12 GiB\); use a machine with"),
+    ],
+)
+def test_what_ran_out_is_named_with_what_to_do(
+    error: Exception, message: str, job: FinetuneJob
+) -> None:
+    told = explained(error, job)
+    assert isinstance(told, ProbeError)
+    assert re.search(message, str(told))
+
+
+def test_other_errors_are_not_explained_away(job: FinetuneJob) -> None:
+    assert explained(RuntimeError("shapes cannot be multiplied"), job) is None
+    assert explained(OSError(errno.EACCES, "x"), job) is None
 
 
 @pytest.mark.gpu

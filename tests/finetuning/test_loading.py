@@ -19,9 +19,26 @@ HEADS = {
     "roberta": ("classifier.dense.weight", "classifier.out_proj.weight"),
     "distilbert": ("pre_classifier.weight", "classifier.weight"),
     "deberta-v2": ("pooler.dense.weight", "classifier.weight"),
+    "electra": ("classifier.dense.weight", "classifier.out_proj.weight"),
+    "albert": ("classifier.weight",),
+    "mpnet": ("classifier.dense.weight", "classifier.out_proj.weight"),
     "modernbert": ("head.dense.weight", "classifier.weight"),
     "t5": ("classification_head.dense.weight", "classification_head.out_proj.weight"),
 }
+
+
+_V3: dict[str, Any] = {
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "position_buckets": 16,
+}
+"""How DeBERTa-v3 differs from v2."""
+_V11: dict[str, Any] = {
+    "feed_forward_proj": "gated-gelu",
+    "is_gated_act": True,
+    "dense_act_fn": "gelu_new",
+}
+"""How T5 v1.1 differs from T5."""
 
 
 def edit(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
@@ -59,6 +76,65 @@ def test_the_head_is_the_same_whatever_labels_the_checkpoint_had(
     assert heads[0][-1].shape[0] == 3
     for other in heads[1:]:
         assert all(torch.equal(a, b) for a, b in zip(heads[0], other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("family", "saved_by", "changes"),
+    [
+        ("bert", "BertForPreTraining", {}),
+        ("bert", "BertForMaskedLM", {}),
+        ("bert", "BertForTokenClassification", {}),
+        ("bert", "BertForQuestionAnswering", {}),
+        ("bert", "BertModel", {}),
+        ("roberta", "RobertaForMaskedLM", {}),
+        ("roberta", "RobertaForTokenClassification", {}),
+        ("distilbert", "DistilBertForMaskedLM", {}),
+        ("electra", "ElectraForPreTraining", {}),
+        ("albert", "AlbertForMaskedLM", {}),
+        ("mpnet", "MPNetForMaskedLM", {}),
+        ("deberta-v2", "DebertaV2ForMaskedLM", _V3),
+        ("modernbert", "ModernBertForMaskedLM", {}),
+        ("modernbert", "ModernBertModel", {}),
+        ("t5", "T5ForConditionalGeneration", {}),
+        ("t5", "T5ForConditionalGeneration", _V11),
+    ],
+)
+def test_a_checkpoint_with_another_kind_of_head_gives_its_whole_encoder(
+    family: str, saved_by: str, changes: dict[str, Any], kit: Any, tmp_path: Path
+) -> None:
+    folder = kit.build(tmp_path / "model", family, saved_by=saved_by, **changes)
+    model = load_classifier(kit.job(folder, kit.write(tmp_path / "data"), tmp_path))
+    stored, prefix = load_file(folder / "model.safetensors"), f"{model.base_model_prefix}."
+    tied = set(model.all_tied_weights_keys)
+    n_found = 0
+    for name, parameter in model.named_parameters():
+        bare = name.removeprefix(prefix)
+        if bare == name or bare.startswith("pooler.") or name in tied:
+            continue  # the head, and a pooler that only some of these have
+        assert torch.equal(parameter, stored.get(name, stored.get(bare, torch.empty(0)))), name
+        n_found += 1
+    assert n_found > 10
+
+
+def test_t5_reads_and_writes_with_one_embedding(kit: Any, tmp_path: Path) -> None:
+    folder = kit.build(tmp_path / "model", "t5", saved_by="T5ForConditionalGeneration")
+    base = load_classifier(kit.job(folder, kit.write(tmp_path / "data"), tmp_path)).transformer
+    assert base.encoder.embed_tokens.weight is base.shared.weight
+    assert base.decoder.embed_tokens.weight is base.shared.weight
+
+
+def test_a_decoder_without_a_start_token_starts_with_padding(kit: Any, tmp_path: Path) -> None:
+    target = kit.write(tmp_path / "data")
+    folders = [kit.build(tmp_path / name, "t5") for name in ("said", "unsaid")]
+    path = folders[1] / "config.json"
+    said = json.loads(path.read_text())
+    assert said.pop("decoder_start_token_id") == said["pad_token_id"] == 0
+    path.write_text(json.dumps(said))
+    ids = torch.tensor([[5, 6, 7, 1], [8, 9, 1, 0]])
+    logits = [
+        load_classifier(kit.job(folder, target, tmp_path)).eval()(ids).logits for folder in folders
+    ]
+    assert torch.equal(*logits)
 
 
 def test_another_seed_gives_another_head_and_the_same_encoder(job: FinetuneJob) -> None:

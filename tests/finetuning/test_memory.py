@@ -1,11 +1,15 @@
 """How many rows go through the device together, and what counts as out of memory."""
 
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbot.finetuning.memory import fewer_rows, first_rows, is_out_of_memory, peak_memory_gb
+from hubbot.finetuning.memory import fewer_rows, first_rows, is_out_of_memory
 
 CPU = torch.device("cpu")
 
@@ -59,8 +63,21 @@ def test_only_lack_of_memory_is_met_with_fewer_rows(error: Exception, is_memory:
     assert is_out_of_memory(error) is is_memory
 
 
-def test_the_peak_grows_with_what_is_used() -> None:
-    before = peak_memory_gb(CPU)
-    held = torch.ones(int((before + 0.2) * 1024**3 / 4))
-    assert peak_memory_gb(CPU) > before + 0.15
-    del held
+_PEAKS = """
+import torch
+from hubbot.finetuning.memory import peak_memory_gb
+cpu = torch.device("cpu")
+before = peak_memory_gb(cpu)
+held = torch.ones(int((before + 0.2) * 2**28))
+print(before, peak_memory_gb(cpu))
+"""
+
+
+def test_the_peak_grows_with_what_is_used_and_not_with_what_the_parent_held() -> None:
+    held = np.ones(2**27)  # 1 GiB, at which Linux would let getrusage of a child begin
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAKS], capture_output=True, text=True, check=True
+    )
+    before, after = map(float, done.stdout.split())
+    assert 0.05 < before < held.nbytes / 2**30
+    assert before + 0.15 < after < 2 * before + 0.4

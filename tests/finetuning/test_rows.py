@@ -53,6 +53,13 @@ def test_one_class_in_training_is_refused(job: FinetuneJob) -> None:
         read_texts(overwrite(job, label=[1] * 60), "train")
 
 
+def test_one_class_left_by_the_cut_is_refused(job: FinetuneJob) -> None:
+    rare = replace(overwrite(job, label=[2, *[0] * 59]), max_train=9)
+    with pytest.raises(ProbeError, match=r"all 9 training labels are 0; .*raise --max-train"):
+        read_texts(rare, "train")
+    assert len(read_texts(replace(rare, max_train=None), "train").labels) == 60
+
+
 def test_numbers_all_alike_are_refused(kit: Any, tmp_path: Path) -> None:
     target = kit.write(tmp_path / "data", is_regression=True)
     job = kit.job(kit.build(tmp_path / "model"), target, tmp_path)

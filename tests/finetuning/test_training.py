@@ -185,7 +185,11 @@ def test_steps_are_those_of_adamw_with_warm_up_and_linear_decay(kit: Any, tmp_pa
             torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=5e-6, msg=name)
 
 
-def test_predictions_do_not_depend_on_how_rows_are_batched(job: FinetuneJob) -> None:
+@pytest.mark.parametrize("family", ["bert", "roberta", "deberta-v2", "modernbert", "mpnet", "t5"])
+def test_predictions_do_not_depend_on_how_rows_are_batched(
+    family: str, kit: Any, tmp_path: Path
+) -> None:
+    job = kit.job(kit.build(tmp_path / "model", family), kit.write(tmp_path / "data"), tmp_path)
     rows, model = examples(job), load_classifier(job)
 
     def logits(budget: int) -> np.ndarray[Any, Any]:
