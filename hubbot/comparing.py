@@ -1,11 +1,14 @@
 """A checkpoint's cells beside the base model's: the gain, and the gate that it must pass."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from hubbot.cells import Bench
 from hubbot.schema import Target
 from hubbot.targets import read_labels, target_digest
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from hubbot.gains.measured_checks import TargetCells
@@ -42,6 +45,7 @@ def check_cells(
     """
     from hubbot.gains.measured_checks import check_measured
 
+    _tell_parts(own, base)
     return check_measured(
         target.name,
         _checked_cells(own),
@@ -53,6 +57,19 @@ def check_cells(
         gain_protocol=bench.protocol.identifier,
         others=_other_models(bench, target, own, base),
     )
+
+
+def _tell_parts(own: "Sequence[Cell]", base: "Sequence[Cell]") -> None:
+    """Warn where memory ran out for one of a pair: with dropout that is like another seed."""
+    for mine, others in zip(own, base, strict=True):
+        parts = [cell.details.get("rows_at_a_time") for cell in (mine, others)]
+        if parts[0] != parts[1]:
+            logger.warning(
+                "%s and %s on %s, seed %d: trained with %s and %s rows at a time (memory ran out "
+                "for one of them, or it was trained elsewhere); dropout then falls otherwise, so "
+                "the two have less in common than a seed",
+                *(mine.model, others.model, mine.target, mine.key.seed, *parts),
+            )
 
 
 def _other_models(

@@ -293,3 +293,16 @@ def test_what_befalls_a_sampled_model_costs_neither_the_others_nor_the_first(
     assert sorted(found[1:]) == ["low/m0", "low/m1", "low/m2"]
     assert "passed over: " in caplog.text
     assert "left out of the sample: same weights" in caplog.text
+
+
+def test_a_pair_trained_with_other_numbers_of_rows_at_a_time_is_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.add("me/model", 1, cells=1)
+    with Ledger(world.settings.ledger_file) as ledger:
+        (cell,) = [cell for cell in ledger.cells() if cell.model == "me/model"]
+        details = {"n_train": 30, "rows_at_a_time": 16}
+        ledger.keep(replace(cell, details=details), replace=True)
+    evaluate("me/model", targets="mnli", seeds=1, settings=world.settings)
+    (told,) = [text for text in caplog.messages if "rows at a time" in text]
+    assert f"me/model and {MINILM.hub_id} on mnli, seed 0: trained with 16 and None" in told

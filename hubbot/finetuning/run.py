@@ -1,6 +1,9 @@
 """One fine-tuning in a child process: the parent's side."""
 
+import glob
 import logging
+import os
+import platform
 import shutil
 import signal
 import sys
@@ -28,6 +31,8 @@ _WORDING = Wording(
     late="raise finetune.timeout_s",
     greedy="raise finetune.memory_gb",
 )
+_SHARE_OF_MEMORY = 0.9
+_GIB = 1024**3
 _WITH_ROWS = ("train", "validate", "test")
 """Stages in which fewer rows at a time save memory."""
 
@@ -60,13 +65,42 @@ def run_cell(
     _require_packages()
     _check_save_to(job)
     job.work_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="cell-", dir=job.work_dir) as folder:
+    sweep(job.work_dir)
+    limits = within_machine(limits)
+    with tempfile.TemporaryDirectory(prefix=f"{_mark()}{os.getpid()}-", dir=job.work_dir) as folder:
         work = Path(folder)
         _run_fitting(replace(job, work_dir=work), limits, on_progress)
         output = read_output(work, job)
         if job.save_to is not None:
             _put(work / SAVED, job.save_to)
     return output
+
+
+def _mark() -> str:
+    """Return how work folders of this machine begin: several may share a cache."""
+    return f"cell-{platform.node()}-"
+
+
+def sweep(work_dir: Path) -> None:
+    """Remove what killed runs of this machine left in the work folder."""
+    import psutil  # of the probe extra; reading jobs does without
+
+    for folder in work_dir.glob(f"{glob.escape(_mark())}*"):
+        number = folder.name.removeprefix(_mark()).partition("-")[0]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def within_machine(limits: ChildLimits) -> ChildLimits:
+    """Return the limits with no more memory than the machine can give.
+
+    A child that grows beyond its limit begins anew with fewer rows; one that the system kills,
+    because there is no more memory at all, does not.
+    """
+    import psutil
+
+    most = _SHARE_OF_MEMORY * psutil.virtual_memory().total / _GIB
+    return replace(limits, memory_gb=min(limits.memory_gb, most))
 
 
 def _require_packages() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pickle
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from hubbot.errors import CheckpointError, IntegrityError, ProbeError, SettingsError
 from hubbot.finetuning.job import FinetuneJob, TrainingProgress
 from hubbot.finetuning.outputs import read_output
-from hubbot.finetuning.run import ChildLimits, run_cell
+from hubbot.finetuning.run import ChildLimits, run_cell, sweep, within_machine
 from hubbot.probing.cache import read_arrays, write_arrays
 
 LIMITS = ChildLimits(timeout_s=120)
@@ -251,3 +252,26 @@ def test_a_result_that_is_a_pickle_is_not_read(job: FinetuneJob) -> None:
     with pytest.raises(ProbeError, match="left no result"):
         read_output(job.work_dir, job)
     assert read_arrays(job.work_dir / "cell.npz") is None
+
+
+def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host = platform.node()
+    for name in (
+        f"cell-{host}-{ended.pid}-abc",
+        f"cell-{host}-{os.getpid()}-abc",
+        f"cell-elsewhere-{ended.pid}-abc",
+        "mine",
+    ):
+        (tmp_path / name / "saved").mkdir(parents=True)
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f"cell-{host}-{os.getpid()}-abc", f"cell-elsewhere-{ended.pid}-abc", "mine"]
+    )
+
+
+def test_no_more_memory_is_allowed_than_the_machine_has() -> None:
+    total = psutil.virtual_memory().total / 1024**3
+    assert within_machine(ChildLimits(memory_gb=1e6)).memory_gb < total
+    assert within_machine(ChildLimits(memory_gb=0.1)) == ChildLimits(memory_gb=0.1)
