@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubbot.evaluating import evaluate, finetune
+    from hubbot.evaluating import evaluate
+    from hubbot.keeping import finetune
     from hubbot.numbers import analyse, calibrate, check, predict, predict_table, rank
     from hubbot.pipeline import annotate, probe, show
     from hubbot.recommending import recommend
@@ -34,7 +35,8 @@ __all__ = [
 
 _MODULE_OF = {
     **dict.fromkeys(("annotate", "probe", "show"), "hubbot.pipeline"),
-    **dict.fromkeys(("evaluate", "finetune"), "hubbot.evaluating"),
+    "evaluate": "hubbot.evaluating",
+    "finetune": "hubbot.keeping",
     "recommend": "hubbot.recommending",
     "sensitivity": "hubbot.sensing",
     **dict.fromkeys(

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubbot.catalog.dataset_groups import targets_of
 from hubbot.catalog.gain_protocols import gain_protocol_of
-from hubbot.cells import Bench, expect_cells, measure_cells, train
+from hubbot.cells import Bench, expect_cells, measure_cells
 from hubbot.comparing import check_cells, compare
 from hubbot.errors import (
     CheckpointError,
@@ -16,15 +15,14 @@ from hubbot.errors import (
     IntegrityError,
     ProbeError,
     RemoteError,
-    SettingsError,
 )
 from hubbot.extras import require_extra
 from hubbot.gains.flags import name_flags
 from hubbot.measurement import Checkpoint, Report, no_report, obtain, obtain_base
-from hubbot.outcomes import Evaluation, FineTuned, TargetGain
-from hubbot.schema import Architecture, GainProtocol, Target
+from hubbot.outcomes import Evaluation, TargetGain
+from hubbot.schema import GainProtocol, Target
 from hubbot.settings import Settings, load_settings
-from hubbot.targets import Columns, OnData, ignore_data, read_labels, read_target, score_of
+from hubbot.targets import read_target
 from hubbot.workload import Workload
 
 if TYPE_CHECKING:
@@ -347,74 +345,4 @@ def _evaluation(
         avg_gain_se=None if average is None else average.se,
         failed=dict(failed),
         seconds=sum(sum(cell.seconds.values()) for cell in cells),
-    )
-
-
-def write_minimal_card(folder: Path, architecture: Architecture) -> None:
-    """Say what a saved checkpoint was trained from: its shape alone may fit several models."""
-    text = f"---\nbase_model: {architecture.hub_id}\n---\n"
-    (folder / "README.md").write_text(text, encoding="utf-8")
-
-
-def finetune(
-    model: str,
-    dataset: str,
-    *,
-    out: Path,
-    seed: int = 0,
-    max_train: int | None = None,
-    epochs: int | None = None,
-    columns: Columns | None = None,
-    settings: Settings | None = None,
-    report: Report = no_report,
-    on_data: OnData = ignore_data,
-) -> FineTuned:
-    """Fine-tune a checkpoint by its architecture's recipe and save it as its author would.
-
-    Args:
-        model: Hub id, ``id@revision``, or a folder.
-        dataset: Name in the catalog, Hub id, file or folder.
-        out: Folder to save into; must not exist, or be empty.
-        seed: Decides the head's first weights, dropout and the order of the rows.
-        max_train: Training rows of the label-stratified prefix; None for all.
-        epochs: Passes instead of the recipe's; None for the recipe's.
-        columns: What the user says of a data set of their own.
-        settings: Read from flags, environment and file where None.
-        report: Told a task's name, steps done and steps in all.
-        on_data: Told of the data as they are ready: what was guessed, left out, and how they were
-            split, before hours are spent.
-
-    Raises:
-        HubbotError: The kind says what happened.
-    """
-    from hubbot.records.ledger import Ledger
-
-    require_extra("finetune", purpose="fine-tuning")
-    settings = settings or load_settings()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SettingsError(f"{out} exists and is not an empty folder; name another one")
-    # The data first: a misspelt file is told before gigabytes are fetched.
-    target = read_target(dataset, "as-run", settings, columns)
-    on_data(target)
-    checkpoint = obtain(model, settings, report=report)
-    protocol = gain_protocol_of(checkpoint.architecture.name, max_train=max_train, epochs=epochs)
-    with Ledger(settings.ledger_file) as ledger:
-        bench = Bench(settings=settings, protocol=protocol, ledger=ledger, report=report)
-        output = train(bench, checkpoint, target, seed, save_to=out)
-    write_minimal_card(out, checkpoint.architecture)
-    return FineTuned(
-        model=checkpoint.local.model,
-        revision=checkpoint.local.revision,
-        dataset=target.name,
-        out=str(out),
-        protocol=protocol.identifier,
-        seed=seed,
-        metric=target.metric,
-        score=score_of(target, output.predictions, read_labels(target)),
-        validation_score=output.validation_score,
-        n_train=output.n_train,
-        n_test=target.splits["test"].n_rows,
-        seconds=dict(output.seconds),
-        split_rule=target.split_rule,
-        notes=target.notes,
     )

@@ -14,9 +14,9 @@ from hubbot.evaluating import (
     OnTarget,
     evaluate_checkpoint,
     ignore_target,
-    write_minimal_card,
 )
 from hubbot.extras import require_extra
+from hubbot.keeping import write_minimal_card
 from hubbot.measurement import Checkpoint, Report, no_report, obtain, obtain_base
 from hubbot.outcomes import SourceSize
 from hubbot.schema import GainProtocol, Target

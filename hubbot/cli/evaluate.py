@@ -304,7 +304,7 @@ def finetune_command(
 
     Example: hubbot finetune ibm/ColD-Fusion my_data.csv --out my-model
     """
-    from hubbot.evaluating import finetune
+    from hubbot.keeping import finetune
 
     columns = columns_of(text_column, label_column, config, validation, test, regression, max_rows)
     with Reporter() as report:
