@@ -36,6 +36,9 @@ POWER = 0.8
 LEVEL = 0.95
 """One minus the size of the two-sided test."""
 
+_HARDLY_ANY = 2
+"""Seeds from which a spread follows, but none to rely on: its t-quantile is 12.7."""
+
 MOST_SEEDS = 10_000
 """Numbers of seeds that are looked through."""
 
@@ -165,6 +168,11 @@ def _nothing_found(paired: PairedGain, to_see: float) -> str:
     # Rounded up: nothing larger than the number that is printed.
     most = math.ceil(10 * max(abs(end) for end in paired.interval) - 1e-9) / 10
     found = f"no difference larger than {most:.1f} points found with {_seeds(paired.seeds)}"
+    if paired.seeds == _HARDLY_ANY:
+        return (
+            f"{_HARDLY_ANY} seeds leave a difference of up to {most:.1f} points open; with 3 or "
+            "more an interval begins to tell something"
+        )
     if not paired.has_seed_noise:
         return f"{found}; only more seeds can tell how many are needed to see {to_see:g}"
     needed, least = seeds_needed(paired, to_see), least_visible(paired)

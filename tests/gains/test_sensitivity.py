@@ -80,6 +80,11 @@ NOTHING: dict[str, Any] = {"gain": 0.2, "interval": (-0.4, 0.75), "p_value": 0.4
             "no difference larger than 0.8 points found with 5 seeds, enough to see 0.5 in most "
             "cases",
         ),
+        (
+            {"gain": 0.2, "interval": (-12.34, 12.0), "seeds": 2},
+            "2 seeds leave a difference of up to 12.4 points open; with 3 or more an interval "
+            "begins to tell something",
+        ),
     ],
 )
 def test_the_answer_is_one_plain_sentence(changes: dict[str, Any], verdict: str) -> None:
