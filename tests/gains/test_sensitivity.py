@@ -159,7 +159,12 @@ def test_more_is_needed_for_smaller_differences_and_larger_noise(
     needed = seeds_needed(paired, difference) or 10**9
     assert (seeds_needed(paired, difference * factor) or 10**9) <= needed
     assert (seeds_needed(replace(paired, se=se * factor), difference) or 10**9) >= needed
-    assert (seeds_needed(replace(paired, rows_se=rows_se * factor), difference) or 10**9) >= needed
+    # Of rows that holds for what they leave visible alone: noise of a size that is known takes
+    # weight off the t-quantile of a few seeds.
+    before, after = least_visible(paired), least_visible(replace(paired, rows_se=rows_se * factor))
+    assert before is not None
+    assert after is not None
+    assert after >= before
 
 
 @given(st.floats(0, 5), st.floats(0.05, 10))
