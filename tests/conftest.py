@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from hubbot.localhub.server import LocalHub
+
+# A busy machine is no fault of the code. Where CI is set, hypothesis draws the same every time.
+hypothesis.settings.register_profile(
+    "patient",
+    hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
 
 # Read once when huggingface_hub is imported, so set before anything imports it.
 _HOME = Path(tempfile.mkdtemp(prefix="hubbot-tests-"))
