@@ -21,6 +21,7 @@ from hubbot.gains.calibration_file import Calibrations
 from hubbot.gains.entries import Entries
 from hubbot.gains.flags import TRAINED_ON_MNLI
 from hubbot.gains.placing import seed_noise
+from hubbot.gains.published import load_base_scores
 from hubbot.gains.smoother import Array
 from hubbot.schema import Interval
 
@@ -148,7 +149,8 @@ class Ranking:
             yield self._about_base(self.base_line)
         yield from self._about_luck()
         seed_sd, _ = seed_noise(self.architecture)
-        if seed_sd > _UNSTABLE:
+        # Of an architecture without published runs, only the worst is assumed, nothing known.
+        if seed_sd > _UNSTABLE and load_base_scores(self.architecture):
             yield (
                 "The base model's own runs fail now and then (its mean score moves by "
                 f"{seed_sd:.1f} points between seeds), which lowers what gains are counted "

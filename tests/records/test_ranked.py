@@ -391,3 +391,17 @@ def test_where_nothing_is_published_the_commonest_protocol_counts(
     measured = {model: entries.measured[row] for model, row in rows_of(entries).items()}
     assert (measured["a/m0"], measured["a/m1"]) == (3.0, 3.0)
     assert np.isnan(measured["a/m2"])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "is_said"),
+    [("google/t5-v1_1-base", True), (ROBERTA, False), ("all-MiniLM-L6-v2", False)],
+)
+def test_failing_runs_of_the_base_model_are_told_where_they_were_seen(
+    values: dict[str, Any], tmp_path: Path, architecture: str, is_said: bool
+) -> None:
+    base = get_architecture(architecture).hub_id
+    named = {"architecture": architecture, "base_model": base}
+    write_record(Record.model_validate(values | named), tmp_path)
+    ranking, _ = rank_models(architecture, records_dir=tmp_path)
+    assert any("own runs fail" in sentence for sentence in ranking.reading()) == is_said
