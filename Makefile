@@ -12,7 +12,7 @@ demo: $(VENV)/.demo
 
 # Two processes with one thread each: more of either wait for each other on two cores.
 test: $(VENV)/.dev chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 30
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

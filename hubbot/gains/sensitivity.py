@@ -168,7 +168,7 @@ def _nothing_found(paired: PairedGain, to_see: float) -> str:
     # Rounded up: nothing larger than the number that is printed.
     most = math.ceil(10 * max(abs(end) for end in paired.interval) - 1e-9) / 10
     found = f"no difference larger than {most:.1f} points found with {_seeds(paired.seeds)}"
-    if paired.seeds == _HARDLY_ANY:
+    if paired.seeds == _HARDLY_ANY and paired.se:  # equal answers of both are no such guess
         return (
             f"{_HARDLY_ANY} seeds leave a difference of up to {most:.1f} points open; with 3 or "
             "more an interval begins to tell something"
