@@ -90,19 +90,40 @@ def sensitivity(
             for one in (base, strong):
                 expect_cells(bench, one, target, range(seeds))
         found = [_at(bench, target, strong, base, range(seeds), to_see=to_see) for bench in benches]
-    last = found[-1]
-    hub_id, config = _home(dataset, columns)
+    return _sensed(
+        target,
+        _home(dataset, columns),
+        strong=strong,
+        base=base,
+        rank=candidate.rank,
+        seeds=seeds,
+        sizes=tuple(found),
+    )
+
+
+def _sensed(
+    target: Target,
+    home: tuple[str, str | None],
+    *,
+    strong: Checkpoint,
+    base: Checkpoint,
+    rank: int | None,
+    seeds: int,
+    sizes: tuple[SensedSize, ...],
+) -> Sensed:
+    """Put the answer together; the largest size speaks for all."""
+    last = sizes[-1]
     return Sensed(
         dataset=target.name,
         source=target.source,
-        hub_id=hub_id,
-        config=config,
+        hub_id=home[0],
+        config=home[1],
         data_revision=target.splits["test"].revision,
-        architecture=entry.name,
+        architecture=strong.architecture.name,
         base_model=base.local.model,
         model=strong.local.model,
         revision=strong.local.revision,
-        rank=candidate.rank,
+        rank=rank,
         protocol=last.protocol,
         gain=last.gain,
         interval=last.interval,
@@ -112,7 +133,7 @@ def sensitivity(
         seeds=seeds,
         metric=target.metric,
         n_test=target.splits["test"].n_rows,
-        sizes=tuple(found),
+        sizes=sizes,
         split_rule=target.split_rule,
         notes=target.notes,
         flags=last.flags,
