@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from hubbot.localhub.server import LocalHub
 
-# A busy machine is no fault of the code. Where CI is set, hypothesis draws the same every time.
+# A busy machine is no fault of the code.
 hypothesis.settings.register_profile(
     "patient",
     hypothesis.settings.default,

@@ -159,8 +159,10 @@ def test_more_is_needed_for_smaller_differences_and_larger_noise(
     needed = seeds_needed(paired, difference) or 10**9
     assert (seeds_needed(paired, difference * factor) or 10**9) <= needed
     assert (seeds_needed(replace(paired, se=se * factor), difference) or 10**9) >= needed
-    # Of rows that holds for what they leave visible alone: noise of a size that is known takes
-    # weight off the t-quantile of a few seeds.
+    # With a few seeds, noise of a size that is known takes weight off their t-quantile (12.7 for
+    # two, less with the rows' own degrees of freedom), so that one seed less may do.
+    noisier = seeds_needed(replace(paired, rows_se=rows_se * factor), difference) or 10**9
+    assert noisier >= needed - (needed <= 6)
     before, after = least_visible(paired), least_visible(replace(paired, rows_se=rows_se * factor))
     assert before is not None
     assert after is not None
@@ -184,3 +186,12 @@ def test_scores_without_rows_are_judged_by_seeds_alone() -> None:
     assert found.least_visible is None
     assert found.seeds_needed is not None
     assert found.verdict.startswith("no difference larger than")
+
+
+def test_what_the_rows_leave_open_has_to_be_made_up_for_by_seeds() -> None:
+    # By hand, for so many seeds that Student's t is normal: (1.960 + 0.842)^2 * (1 + 200 / k) = 4^2
+    # gives k = 192.6; without the rows' variance of 1 it would be 98.
+    paired = a_gain(se=math.sqrt(200 / 5), seeds=5, rows_se=1.0)
+    needed = seeds_needed(paired, 4.0)
+    assert needed is not None
+    assert 193 <= needed <= 198
