@@ -281,14 +281,11 @@ def _record_anew(
 ) -> "Record":
     """Probe, and keep the record before anything is sent."""
     from hubbot.records.from_probe import make_record
-    from hubbot.records.measured import earlier_record, keep_measured
-    from hubbot.records.store import write_record
+    from hubbot.records.measured import write_probed
 
     result = probe(pinned, max_train=max_train, settings=settings, report=report)
     record = make_record(result, calibrations=load_calibrations(settings.calibrations_file))
-    record = keep_measured(record, earlier_record(settings.records_dir, record))
-    write_record(record, settings.records_dir)
-    return record
+    return write_probed(settings.records_dir, record)
 
 
 def show(model: str, *, settings: Settings | None = None) -> Mapping[str, Any]:

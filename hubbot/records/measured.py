@@ -18,7 +18,7 @@ from hubbot.errors import HubbotError
 from hubbot.gains.measured_checks import is_about
 from hubbot.outcomes import Evaluation, TargetGain
 from hubbot.records.record import MeasuredGain, Record
-from hubbot.records.store import read_record, record_path, write_record
+from hubbot.records.store import read_record, record_path, rewriting, write_record
 
 logger = logging.getLogger(__name__)
 
@@ -152,16 +152,34 @@ def write_measured(
         SettingsError: If it cannot be written.
     """
     new = with_measured(None, found, flags=flags, versions=versions, device=device, dtype=dtype)
-    record = with_measured(
-        earlier_record(folder, new),
-        found,
-        flags=flags,
-        versions=versions,
-        device=device,
-        dtype=dtype,
-    )
-    write_record(record, folder)
+    with rewriting(folder, new):
+        record = with_measured(
+            earlier_record(folder, new),
+            found,
+            flags=flags,
+            versions=versions,
+            device=device,
+            dtype=dtype,
+        )
+        write_record(record, folder)
     return record
+
+
+def write_probed(folder: Path, record: Record) -> Record:
+    """Write a fresh record of a probe, and return it with the gains that the older one held.
+
+    Args:
+        folder: Root of the records.
+        record: From ``make_record``; without gains of its own.
+
+    Raises:
+        IntegrityError: If the file holds a record of another model.
+        SettingsError: If it cannot be written.
+    """
+    with rewriting(folder, record):
+        kept = keep_measured(record, earlier_record(folder, record))
+        write_record(kept, folder)
+    return kept
 
 
 def is_full(gain_protocol: str) -> bool:

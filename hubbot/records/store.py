@@ -1,8 +1,11 @@
 """Score records as files: one YAML file per model, written whole or not at all."""
 
+import fcntl
+import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent_encode
@@ -14,6 +17,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from hubbot.errors import HubbotError, IntegrityError, SettingsError
 from hubbot.records.record import Record
 from hubbot.records.yaml_text import block_lines
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 1 << 20
 """Largest file read as a record; a real one has some two thousand bytes."""
@@ -70,6 +75,39 @@ def write_record(record: Record, folder: Path) -> Path:
             "free space or choose another records_dir"
         ) from error
     return path
+
+
+@contextmanager
+def rewriting(folder: Path, record: Record) -> Iterator[None]:
+    """Keep other processes from changing a record between its reading and its writing.
+
+    The lock is on the architecture's folder itself, so nothing is left beside the records, and the
+    system frees it when the process dies.
+
+    Args:
+        folder: Root of the records; made where it is missing.
+        record: What is about to be written.
+
+    Raises:
+        SettingsError: If the folder cannot be made or opened.
+    """
+    path = record_path(folder, record).parent
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise SettingsError(
+            f"records in {path} cannot be written: {error.strerror or error}; "
+            "choose another records_dir"
+        ) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            logger.debug("%s: this file system locks no folders", path)
+        yield
+    finally:
+        os.close(handle)
 
 
 def read_record(path: Path) -> Record:

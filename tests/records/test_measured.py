@@ -2,13 +2,16 @@
 
 import datetime
 import logging
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hubbot.errors import IntegrityError
+from hubbot.errors import IntegrityError, SettingsError
+from hubbot.gains.groups import GROUPS
 from hubbot.outcomes import Evaluation, TargetGain
 from hubbot.records.measured import (
     earlier_record,
@@ -17,6 +20,7 @@ from hubbot.records.measured import (
     main_gain_protocol,
     with_measured,
     write_measured,
+    write_probed,
 )
 from hubbot.records.record import Record
 from hubbot.records.store import read_record, record_path, write_record
@@ -196,6 +200,33 @@ def test_gains_are_put_into_the_file_of_the_model(record: Record, tmp_path: Path
     assert read_record(path) == written
     assert set(written.measured) == {"rte", "cb"}
     assert written.has_probe
+
+
+def test_processes_that_measure_one_model_at_once_lose_no_gain(tmp_path: Path) -> None:
+    targets = list(GROUPS["site36"])
+    with ProcessPoolExecutor(6, mp_context=get_context("fork")) as pool:
+        list(pool.map(write_one, [tmp_path] * len(targets), targets))
+    (path,) = (tmp_path / "roberta-base").iterdir()
+    assert set(read_record(path).measured) == set(targets)
+
+
+def write_one(folder: Path, target: str) -> None:
+    write_measured(folder, found_on({target: a_gain()}))
+
+
+def test_a_probe_keeps_the_gains_on_file(record: Record, values: Any, tmp_path: Path) -> None:
+    write_record(record, tmp_path)
+    fresh = Record.model_validate(values | {"measured": {}, "device": "another"})
+    written = write_probed(tmp_path, fresh)
+    assert read_record(record_path(tmp_path, record)) == written
+    assert written.measured == record.measured
+    assert written.device == "another"
+
+
+def test_a_records_folder_that_is_a_file_is_told_of(record: Record, tmp_path: Path) -> None:
+    (tmp_path / "scores").write_text("no folder")
+    with pytest.raises(SettingsError, match="choose another records_dir"):
+        write_probed(tmp_path / "scores", record)
 
 
 def test_a_model_without_a_file_gets_one(tmp_path: Path) -> None:
