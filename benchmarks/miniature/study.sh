@@ -11,7 +11,7 @@ set -eu
 export HF_HUB_DISABLE_XET=1 # the embedded Hub takes files as Git LFS does
 
 BASE=sentence-transformers/all-MiniLM-L6-v2
-TARGETS=rte,mrpc,cola,wic,copa,tweet_ev_irony,tweet_ev_emotion
+TARGETS=${TARGETS:-rte,cola,wic,copa,tweet_ev_irony,tweet_ev_emotion}
 SOURCES="mnli qqp sst2 stsb tweet_ev_offensive snli tweet_ev_emoji"
 
 source_of() {
