@@ -8,7 +8,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,8 @@ _WORDING = Wording(
     late="raise finetune.timeout_s",
     greedy="raise finetune.memory_gb",
 )
+_ANOTHER = "name another folder"
+_OTHER_CACHE = f"{_ANOTHER} (cache_dir in hubbot.toml)"
 _SHARE_OF_MEMORY = 0.9
 _GIB = 1024**3
 _WITH_ROWS = ("train", "validate", "test")
@@ -59,21 +62,39 @@ def run_cell(
         DatasetError: If a split does not hold what the job says.
         IntegrityError: If weights are not finite.
         ProbeError: If the child was killed or ran out of time or memory, or training diverged.
-        SettingsError: If packages are missing, the device is not there, the metric is unknown, or
-            ``save_to`` holds something already.
+        SettingsError: If packages are missing, the device is not there, the metric is unknown,
+            ``save_to`` holds something already, or a folder cannot be written.
     """
     _require_packages()
     _check_save_to(job)
-    job.work_dir.mkdir(parents=True, exist_ok=True)
-    sweep(job.work_dir)
     limits = within_machine(limits)
-    with tempfile.TemporaryDirectory(prefix=f"{_mark()}{os.getpid()}-", dir=job.work_dir) as folder:
-        work = Path(folder)
+    work = _work_folder(job.work_dir)
+    try:
         _run_fitting(replace(job, work_dir=work), limits, on_progress)
         output = read_output(work, job)
         if job.save_to is not None:
             _put(work / SAVED, job.save_to)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return output
+
+
+def _work_folder(work_dir: Path) -> Path:
+    """Make a folder that is known by this process's number, and sweep those of dead ones."""
+    with _written(work_dir):
+        work_dir.mkdir(parents=True, exist_ok=True)
+        sweep(work_dir)
+        return Path(tempfile.mkdtemp(prefix=f"{_mark()}{os.getpid()}-", dir=work_dir))
+
+
+@contextmanager
+def _written(path: Path, advice: str = _OTHER_CACHE) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: cannot be written ({error.strerror or error}); free space or {advice}"
+        ) from error
 
 
 def _mark() -> str:
@@ -114,8 +135,12 @@ def _require_packages() -> None:
 
 def _check_save_to(job: FinetuneJob) -> None:
     where = job.save_to
-    if where is None or not where.exists() or (where.is_dir() and not any(where.iterdir())):
+    if where is None:
         return
+    with _written(where, _ANOTHER):  # now, not after hours of training
+        where.parent.mkdir(parents=True, exist_ok=True)
+        if not where.exists() or (where.is_dir() and not any(where.iterdir())):
+            return
     raise SettingsError(
         f"{where}: holds something already; the fine-tuned checkpoint needs a folder of its own: "
         "name another, or remove it"
@@ -124,10 +149,11 @@ def _check_save_to(job: FinetuneJob) -> None:
 
 def _put(saved: Path, where: Path) -> None:
     """Give a saved checkpoint its place, whole or not at all."""
-    where.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{where.name}-", dir=where.parent) as folder:
-        beside = Path(shutil.move(saved, Path(folder) / where.name))  # may copy between disks
-        beside.replace(where)
+    with _written(where, _ANOTHER):
+        where.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{where.name}-", dir=where.parent) as folder:
+            beside = Path(shutil.move(saved, Path(folder) / where.name))  # may copy between disks
+            beside.replace(where)
 
 
 def _run_fitting(
@@ -171,7 +197,8 @@ class _Listener:
 
     def run(self, limits: ChildLimits) -> None:
         job_file = self._job.work_dir / "job.json"
-        job_file.write_text(self._job.to_json(), encoding="utf-8")
+        with _written(job_file):
+            job_file.write_text(self._job.to_json(), encoding="utf-8")
         ended = self._watched(["-m", "hubbot.finetuning.child", str(job_file)], limits)
         if self._error is not None:
             is_named = str(self._error["message"]).startswith(f"{self._name}:")

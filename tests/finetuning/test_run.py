@@ -199,6 +199,22 @@ def test_a_folder_that_holds_something_is_not_overwritten(job: FinetuneJob, tmp_
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
+def test_folders_that_cannot_be_written_are_told_of_before_any_training(
+    job: FinetuneJob, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(SettingsError, match=r"file/work: cannot be written .*cache_dir"):
+        run_cell(replace(job, work_dir=tmp_path / "file" / "work"), limits=LIMITS)
+    seen: list[TrainingProgress] = []
+    with pytest.raises(SettingsError, match=r"file/mine: cannot be written .*name another folder$"):
+        run_cell(
+            replace(job, save_to=tmp_path / "file" / "mine"),
+            limits=LIMITS,
+            on_progress=seen.append,
+        )
+    assert seen == []
+
+
 def test_the_parent_s_side_imports_no_torch() -> None:
     code = """
 import sys
