@@ -33,12 +33,24 @@ def minilm() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def probe_job(tmp_path: Path) -> ProbeJob:
+def data_folder(tmp_path: Path) -> Path:
+    """Make a folder of the splits; of the one that only chooses the epoch, every fifth row."""
+    folder = tmp_path / "mnli"
+    folder.mkdir()
+    for name in ("train", "validation_matched"):
+        (folder / f"{name}.parquet").symlink_to(MNLI / f"{name}.parquet")
+    table = pq.read_table(MNLI / "validation_mismatched.parquet")
+    chosen = table.take(np.arange(0, table.num_rows, 5))
+    pq.write_table(chosen, folder / "validation_mismatched.parquet")
+    return folder
+
+
+def probe_job(folder: Path, cache_dir: Path) -> ProbeJob:
     splits: Any = {
         split: DataSplit(
-            path=MNLI / f"{name}.parquet",
+            path=folder / f"{name}.parquet",
             digest=name,
-            n_rows=pq.read_metadata(MNLI / f"{name}.parquet").num_rows,
+            n_rows=pq.read_metadata(folder / f"{name}.parquet").num_rows,
             split=name,
             revision="",
         )
@@ -72,7 +84,7 @@ def probe_job(tmp_path: Path) -> ProbeJob:
             dropout=0.1,
             seeds=(0, 1, 2),
         ),
-        cache_dir=tmp_path,
+        cache_dir=cache_dir,
         heads=("head",),
         device="cpu",
         tokens_per_batch=2_048,
@@ -83,11 +95,12 @@ def probe_job(tmp_path: Path) -> ProbeJob:
 def test_mean_accuracy_is_within_a_point_of_transformers_own_classifier(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = probe_job(tmp_path)
+    data = data_folder(tmp_path)
+    job = probe_job(data, tmp_path / "cache")
     script = ROOT / "benchmarks" / "head_against_transformers.py"
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the two run side by side, one core each
     with subprocess.Popen(
-        [sys.executable, str(script), str(job.folder), str(MNLI)],
+        [sys.executable, str(script), str(job.folder), str(data)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
