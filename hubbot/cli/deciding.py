@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hubbot.cli.cards import SAYS, ask
-from hubbot.cli.evaluate import (
+from hubbot.cli.gain_options import (
     Config,
     Epochs,
     GainMaxTrain,

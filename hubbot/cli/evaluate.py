@@ -7,97 +7,26 @@ from typing import Annotated, Any
 
 import typer
 
+from hubbot.cli.gain_options import (
+    AsWritten,
+    Config,
+    Epochs,
+    GainMaxTrain,
+    LabelColumn,
+    MaxRows,
+    Regression,
+    Seeds,
+    TestFile,
+    TextColumns,
+    ValidationFile,
+    columns_of,
+    tell_data,
+)
 from hubbot.cli.options import AsJson, DataDir, Device, parse_sizes, settings_of
 from hubbot.cli.output import note, points, print_json, print_table, print_text
 from hubbot.cli.progress import Reporter
 from hubbot.errors import SettingsError
 from hubbot.outcomes import Evaluation, TargetGain
-from hubbot.schema import Target
-from hubbot.targets import Columns
-
-Seeds = Annotated[int, typer.Option("--seeds", metavar="K", min=1, max=100, help="Seeds 0 to K-1.")]
-GainMaxTrain = Annotated[
-    int | None,
-    typer.Option(
-        "--max-train",
-        metavar="N",
-        min=2,
-        help="Fine-tune on N rows only; the protocol's name then says so.",
-    ),
-]
-Epochs = Annotated[
-    int | None,
-    typer.Option(
-        "--epochs",
-        metavar="E",
-        min=1,
-        max=1000,
-        help="Passes over the rows instead of the recipe's; the protocol's name then says so.",
-    ),
-]
-AsWritten = Annotated[
-    bool,
-    typer.Option(
-        "--as-written",
-        help="Cut hidden tests from train, as the papers' text says, instead of taking the "
-        "official validation split.",
-    ),
-]
-TextColumns = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--text-column",
-        "--text-columns",
-        metavar="NAME",
-        help="Text column; twice for pairs. Guessed where not given.",
-    ),
-]
-LabelColumn = Annotated[
-    str, typer.Option("--label-column", metavar="NAME", help="Label column. Guessed as well.")
-]
-Config = Annotated[
-    str | None, typer.Option("--config", metavar="NAME", help="Configuration of a Hub data set.")
-]
-ValidationFile = Annotated[
-    str | None, typer.Option("--validation", metavar="FILE", help="File of the validation split.")
-]
-TestFile = Annotated[
-    str | None, typer.Option("--test", metavar="FILE", help="File of the test split.")
-]
-Regression = Annotated[
-    bool | None,
-    typer.Option("--regression/--no-regression", help="Whether labels are numbers or classes."),
-]
-
-
-MaxRows = Annotated[
-    int,
-    typer.Option(
-        "--max-rows", metavar="N", help="Rows of each split that are used at most; others are not."
-    ),
-]
-
-
-def columns_of(
-    text: list[str] | None,
-    label: str,
-    config: str | None,
-    validation: str | None,
-    test: str | None,
-    is_regression: bool | None,
-    max_rows: int,
-) -> Columns:
-    """Put together what a user says of a data set; commas part names too."""
-    names = tuple(name for item in text or () for name in map(str.strip, item.split(",")) if name)
-    return Columns(
-        text=names,
-        label=label,
-        config=config,
-        validation=validation,
-        test=test,
-        is_regression=is_regression,
-        max_rows=max_rows,
-    )
 
 
 def evaluate_command(
@@ -142,6 +71,12 @@ def evaluate_command(
     architecture: Annotated[
         str | None, typer.Option("--architecture", "-a", metavar="NAME", help="With --source.")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE.{png,svg}", help="With --source: draw the gain over its sizes."
+        ),
+    ] = None,
     device: Device = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -169,12 +104,14 @@ def evaluate_command(
                 "--source goes with --architecture, and without MODEL, --as-written and "
                 "--sample-low"
             )
-        _sources(source, architecture, parse_sizes(source_sizes), how, as_json=as_json)
+        _sources(source, architecture, parse_sizes(source_sizes), how, plot=plot, as_json=as_json)
         return
     if model is None:
         raise SettingsError("name a MODEL, or a data set to train one on (--source DATASET)")
-    if architecture is not None or source_sizes != "all":
-        raise SettingsError("--architecture and --source-sizes go with --source, not with MODEL")
+    if architecture is not None or source_sizes != "all" or plot is not None:
+        raise SettingsError(
+            "--architecture, --source-sizes and --plot go with --source, not with MODEL"
+        )
     from hubbot.evaluating import evaluate_with_sample
 
     with Reporter() as report:
@@ -203,10 +140,14 @@ def _sources(
     sizes: Sequence[int | None],
     how: dict[str, Any],
     *,
+    plot: Path | None,
     as_json: bool,
 ) -> None:
+    from hubbot.gains.pictures.draw import check_plot_path, draw_gain_by_source_size
     from hubbot.sources import evaluate_source
 
+    if plot is not None:
+        check_plot_path(plot)
     with Reporter() as report:
         found = evaluate_source(
             source, architecture=architecture, sizes=sizes, report=report, on_data=tell_data, **how
@@ -228,6 +169,9 @@ def _sources(
                 for one in found
             ),
         )
+    if plot is not None:
+        draw_gain_by_source_size(found, plot)
+        note(f"wrote {plot}")
     if any(one.evaluation.failed for one in found):
         raise typer.Exit(1)
 
@@ -269,12 +213,6 @@ def _print_gains(found: Evaluation) -> None:
             for name, gain in found.gains.items()
         ),
     )
-
-
-def tell_data(target: Target) -> None:
-    """Say on standard error what the data are, while there is time to stop."""
-    for sentence in (target.split_rule, *target.notes):
-        note(f"{target.name}: {sentence}")
 
 
 def finetune_command(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.image import imread
 
 MINILM = "all-MiniLM-L6-v2"
 
@@ -19,12 +20,13 @@ def n_cells() -> int:
 
 
 def test_a_source_is_trained_once_at_each_size_and_measured_like_any_checkpoint(
-    hubbot: Hubbot, child: str, films: Any, environment: Path
+    hubbot: Hubbot, child: str, films: Any, environment: Path, tmp_path: Path
 ) -> None:
+    plot = tmp_path / "source.png"
     command = (
         *("evaluate", "--source", films.files["train"].parent, "-a", MINILM),
         *("--source-sizes", "900,16,64", "--targets", "mnli", "--max-train", "60"),
-        *("--epochs", "1", "--seeds", "1", "--json"),
+        *("--epochs", "1", "--seeds", "1", "--json", "--plot", plot),
     )
     ran = hubbot(*command)
     assert ran.code == 0, ran.err
@@ -36,6 +38,7 @@ def test_a_source_is_trained_once_at_each_size_and_measured_like_any_checkpoint(
         assert one["evaluation"]["gains"].keys() == {"mnli"}
         assert one["evaluation"]["protocol"] == "gain-minilm@1+train60+epochs1"
         assert (Path(one["folder"]) / "config.json").exists()
+    assert imread(plot).ndim == 3
     assert not environment.exists(), "a model nobody published gets no score record"
 
     made = [Path(one["folder"], "model.safetensors").stat().st_mtime_ns for one in (small, whole)]
@@ -56,6 +59,8 @@ def test_a_source_is_trained_once_at_each_size_and_measured_like_any_checkpoint(
         (("me/child", "--source", "mnli", "-a", MINILM), "without MODEL"),
         (("me/child", "--source-sizes", "50"), "go with --source"),
         (("me/child", "-a", MINILM), "go with --source"),
+        (("me/child", "--plot", "gains.png"), "go with --source"),
+        (("--source", "mnli", "-a", MINILM, "--plot", "gains.pdf"), "found '.pdf'"),
         (("--source", "mnli", "-a", MINILM, "--source-sizes", "1"), "training size 1"),
         (("--source", "absent.csv", "-a", MINILM), "absent.csv"),
     ],

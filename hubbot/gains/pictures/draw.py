@@ -13,7 +13,7 @@ from hubbot.errors import SettingsError
 from hubbot.extras import require_extra
 from hubbot.gains.analysis.matrix import GainMatrix
 from hubbot.gains.calibration import Calibration
-from hubbot.outcomes import Sensed
+from hubbot.outcomes import Sensed, SourceSize
 
 SUFFIXES = (".png", ".svg")
 """Kinds of file a picture can be written to."""
@@ -149,3 +149,26 @@ def draw_gain_by_size(found: Sensed, path: Path) -> None:
 
     with drawing():
         save(gain_by_size(found), path)
+
+
+def draw_gain_by_source_size(found: Sequence[SourceSize], path: Path) -> None:
+    """Draw the average gain over the number of rows of a source.
+
+    Args:
+        found: From ``hubbot.sources.evaluate_source``.
+        path: ``.png`` or ``.svg`` file to write.
+
+    Raises:
+        SettingsError: If the file cannot be written, or no target was measured at every size.
+    """
+    check_plot_path(path)
+    measured = [set(one.evaluation.gains) for one in found]
+    if not measured or not measured[0] or any(other != measured[0] for other in measured):
+        raise SettingsError(
+            f"{path}: not drawn, since not every size was measured on the same targets; run again"
+        )
+    from hubbot.gains.pictures.canvas import drawing, save
+    from hubbot.gains.pictures.gain_by_size import gain_by_source_size
+
+    with drawing():
+        save(gain_by_source_size(found), path)

@@ -1,11 +1,13 @@
-"""Gain of a strong intermediate model over the number of training rows of a target.
+"""Gain over the number of training rows, of a target or of a source.
 
-As Figure 4 of Where to start? (Choshen et al.): does intertraining help most where data is scarce?
+As Figures 4 and 3 of Where to start? (Choshen et al.): does intertraining help most where data is
+scarce, and does more source data make a better start?
 """
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,7 +20,7 @@ from hubbot.gains.pictures.canvas import (
     signed,
     text_width,
 )
-from hubbot.outcomes import Sensed
+from hubbot.outcomes import Sensed, SourceSize
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP = 5.6, 2.7, 0.72, 0.2, 0.78
 """Inches: the picture, its panel's height, and the room beside and above the panel."""
@@ -39,13 +41,85 @@ _BOLD = 1.15
 """Width of bold letters, plain ones being 1."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
+    rows: int
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """What stands around the panel."""
+
+    title: str
+    under: str
+    below: str
+    beside: str
+    footer: str
+
+
 def gain_by_size(found: Sensed) -> Figure:
     """Return the picture: gain with its 95 % interval at each number of training rows.
 
     Args:
         found: With one size or more.
     """
-    footer = footer_lines(_WIDTH, _footer(found))
+    words = _Words(
+        title=_fitting("{}: gain by training size", found.dataset, size=_TITLE * _BOLD),
+        under=_fitting("{} against {},", found.model, found.base_model, size=_UNDER)
+        + f"\n{_intervals(found.seeds)}",
+        below="training rows",
+        beside=f"gain in {_METRICS.get(found.metric, shown(found.metric))} [points]",
+        footer=f"Data: {shown(found.source, limit=80)}; {found.n_test} test rows; "
+        + _protocol(found.protocol),
+    )
+    points = [
+        _Point(rows=one.n_train, gain=one.gain, low=one.interval[0], high=one.interval[1])
+        for one in found.sizes
+    ]
+    return _picture(words, points, {})
+
+
+def gain_by_source_size(found: Sequence[SourceSize]) -> Figure:
+    """Return the picture: average gain over targets at each number of rows of a source.
+
+    Args:
+        found: From ``hubbot.sources.evaluate_source``; one size or more, each measured on the same
+            targets, one at least.
+
+    Returns:
+        The average in black, with one standard error over seeds where there is one; the targets in
+        grey.
+    """
+    first = found[0].evaluation
+    seeds = max(gain.seeds for gain in first.gains.values())
+    is_one = any(one.evaluation.avg_gain_se is None for one in found)
+    bars = "1 seed: no bars" if is_one else f"{seeds} seeds: bars are one standard error"
+    n_targets = len(first.gains)
+    words = _Words(
+        title=_fitting("{} as a source: gain by its size", found[0].source, size=_TITLE * _BOLD),
+        under=_fitting("{}, average over {} target(s);", first.base_model, n_targets, size=_UNDER)
+        + f"\n{bars}"
+        + ("" if n_targets == 1 else "; grey: each target"),
+        below="rows of the source",
+        beside="gain [points]",
+        footer=f"Targets: {', '.join(shown(name) for name in first.gains)}; "
+        + _protocol(first.protocol),
+    )
+    points = []
+    for one in found:
+        gain, off = one.evaluation.avg_gain or 0.0, one.evaluation.avg_gain_se or 0.0
+        points.append(_Point(rows=one.n_train, gain=gain, low=gain - off, high=gain + off))
+    targets = {name: [one.evaluation.gains[name].gain for one in found] for name in first.gains}
+    return _picture(words, points, targets if n_targets > 1 else {})
+
+
+def _picture(
+    words: _Words, points: Sequence[_Point], behind: Mapping[str, Sequence[float]]
+) -> Figure:
+    footer = footer_lines(_WIDTH, words.footer)
     below = FOOTER_LINE * len(footer) + 0.14 + _AXIS
     height = _TOP + _HEIGHT + below
     figure = Figure(figsize=(_WIDTH, height))
@@ -57,9 +131,14 @@ def gain_by_size(found: Sensed) -> Figure:
             _HEIGHT / height,
         )
     )
-    _draw(axes, found)
+    for name, gains in behind.items():
+        rows = [point.rows for point in points]
+        axes.plot(rows, gains, color="0.65", linewidth=0.8, marker=".", gid=f"target {name}")
+    _draw(axes, points)
+    axes.set_xlabel(words.below)
+    axes.set_ylabel(words.beside)
     figure.suptitle(
-        _fitting("{}: gain by training size", found.dataset, size=_TITLE * _BOLD),
+        words.title,
         x=0.1 / _WIDTH,
         y=1 - 0.08 / height,
         ha="left",
@@ -70,8 +149,7 @@ def gain_by_size(found: Sensed) -> Figure:
     figure.text(
         0.1 / _WIDTH,
         1 - 0.32 / height,
-        _fitting("{} against {},", found.model, found.base_model, size=_UNDER)
-        + f"\n{_intervals(found.seeds)}",
+        words.under,
         ha="left",
         va="top",
         fontsize=_UNDER,
@@ -80,7 +158,7 @@ def gain_by_size(found: Sensed) -> Figure:
     return figure
 
 
-def _fitting(form: str, *names: str, size: float) -> str:
+def _fitting(form: str, *names: object, size: float) -> str:
     """Return a line with names from outside, shortened until it fits the picture.
 
     Args:
@@ -101,16 +179,19 @@ def _intervals(seeds: int) -> str:
     return f"{seeds} seeds, 95 % intervals over seeds and test rows"
 
 
-def _draw(axes: Axes, found: Sensed) -> None:
-    rows = [size.n_train for size in found.sizes]
-    gains = [size.gain for size in found.sizes]
+def _protocol(identifier: str) -> str:
+    return f"protocol {shown(identifier, limit=60)}."
+
+
+def _draw(axes: Axes, points: Sequence[_Point]) -> None:
+    rows = [point.rows for point in points]
     axes.axhline(0, color="black", linewidth=0.9, gid="zero")
     axes.errorbar(
         rows,
-        gains,
+        [point.gain for point in points],
         yerr=[
-            [size.gain - size.interval[0] for size in found.sizes],
-            [size.interval[1] - size.gain for size in found.sizes],
+            [point.gain - point.low for point in points],
+            [point.high - point.gain for point in points],
         ],
         color="black",
         ecolor="0.35",
@@ -122,11 +203,11 @@ def _draw(axes: Axes, found: Sensed) -> None:
         gid="gains",
     )
     is_lower = _lower(rows)
-    for size, is_below in zip(found.sizes, is_lower, strict=True):
+    for point, is_below in zip(points, is_lower, strict=True):
         # Beyond the interval, where no line runs through it; neighbours that are near part.
         axes.annotate(
-            signed(size.gain),
-            (size.n_train, size.interval[0 if is_below else 1]),
+            signed(point.gain),
+            (point.rows, point.low if is_below else point.high),
             xytext=(0, -4 if is_below else 4),
             textcoords="offset points",
             ha="center",
@@ -138,8 +219,6 @@ def _draw(axes: Axes, found: Sensed) -> None:
     axes.set_xticks(rows, ["\n" * low + text for low, text in zip(is_lower, labels, strict=True)])
     axes.set_xticks([], minor=True)
     axes.margins(x=_MARGIN, y=0.15)
-    axes.set_xlabel("training rows")
-    axes.set_ylabel(f"gain in {_METRICS.get(found.metric, shown(found.metric))} [points]")
 
 
 def _lower(rows: Sequence[int]) -> list[bool]:
@@ -156,10 +235,3 @@ def _lower(rows: Sequence[int]) -> list[bool]:
         is_near = inch * math.log(after / before) < room
         lower.append(is_near and not lower[-1])
     return lower
-
-
-def _footer(found: Sensed) -> str:
-    return (
-        f"Data: {shown(found.source, limit=80)}; {found.n_test} test rows; protocol "
-        f"{shown(found.protocol, limit=60)}."
-    )
