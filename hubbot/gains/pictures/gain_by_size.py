@@ -213,6 +213,7 @@ def _draw(axes: Axes, points: Sequence[_Point]) -> None:
             ha="center",
             va="top" if is_below else "bottom",
             fontsize=8,
+            bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.6},
         )
     axes.set_xscale("log")
     labels = [f"{x:,}" for x in rows]
