@@ -359,6 +359,11 @@ class Target:
     """How the three splits were made, in a sentence."""
     notes: tuple[str, ...] = ()
     """What a user should know: guessed columns, overlaps, sampling."""
+    is_catalog: bool = False
+    """Whether it is the catalog's data set, so that its name means the same everywhere."""
+    is_whole: bool = True
+    """Whether it has the rows that its makers published, as far as the catalog knows; scores and
+    gains on part of a data set do not compare with those on the whole."""
 
     @property
     def is_regression(self) -> bool:

@@ -67,10 +67,25 @@ def size_notes(spec: DatasetSpec, raw: RawSplits) -> list[str]:
             continue
         split = " + ".join(split_parts(spec, role))
         note = f"{split}: {n_rows:,} rows here, {published:,} published"
-        if abs(n_rows - published) > FAR * published:
+        if _is_far(n_rows, published):
             note += "; scores do not compare with those on the whole data set"
         notes.append(note)
     return notes
+
+
+def is_whole(spec: DatasetSpec, raw: RawSplits) -> bool:
+    """Tell whether every split has the rows that were published, to within ``FAR``.
+
+    Args:
+        spec: Entry of the catalog.
+        raw: Splits as they were read.
+    """
+    n_rows = {role: table.num_rows for role, table in raw.tables.items()}
+    return not any(_is_far(n_rows.get(role, 0), published_rows(spec, role)) for role in spec.splits)
+
+
+def _is_far(n_rows: int, published: int) -> bool:
+    return abs(n_rows - published) > FAR * published
 
 
 def class_notes(spec: DatasetSpec, tables: Tables) -> list[str]:

@@ -8,7 +8,13 @@ import numpy as np
 
 from hubbot.catalog.datasets import borrows_validation, split_parts
 from hubbot.data.castings import cast, describe
-from hubbot.data.catalog_checks import class_name_notes, class_notes, overlap_notes, size_notes
+from hubbot.data.catalog_checks import (
+    class_name_notes,
+    class_notes,
+    is_whole,
+    overlap_notes,
+    size_notes,
+)
 from hubbot.data.prepared import LABEL, ROLES, TEXT, TEXT_PAIR, write_target
 from hubbot.data.raw_splits import read_raw_folder, read_raw_from_hub
 from hubbot.data.splitting import (
@@ -85,6 +91,8 @@ def load_target(
         folder=cache_dir / "prepared" / spec.name,
         notes=notes,
         revision="" if data_dir is not None else revision or spec.revision,
+        is_catalog=True,
+        is_whole=is_whole(spec, raw),
     )
 
 

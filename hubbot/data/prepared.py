@@ -33,6 +33,8 @@ def write_target(
     folder: Path,
     notes: Sequence[str] = (),
     revision: str = "",
+    is_catalog: bool = False,
+    is_whole: bool = True,
 ) -> Target:
     """Write the three splits and return the target.
 
@@ -48,6 +50,8 @@ def write_target(
         folder: Where the files go; written whole or not at all.
         notes: What a user should know.
         revision: Commit hash of the data set; empty for local files.
+        is_catalog: Whether it is the catalog's.
+        is_whole: Whether it has the rows that were published.
 
     Raises:
         DatasetError: If a split has no rows, a cell is empty, or a label is out of range.
@@ -74,6 +78,8 @@ def write_target(
         licence=licence,
         split_rule=split_rule,
         notes=tuple(notes),
+        is_catalog=is_catalog,
+        is_whole=is_whole,
     )
 
 
