@@ -43,7 +43,7 @@ class Candidate:
 def candidates_of(
     architecture: str, settings: Settings, *, named: Sequence[str] = ()
 ) -> tuple[Candidate, ...]:
-    """Return what to try, best first.
+    """Return what to try, best first: of the ranking only what is known to gain on average.
 
     Args:
         architecture: Name in the catalog, Hub id or older alias.
@@ -51,7 +51,7 @@ def candidates_of(
         named: Models to try instead of the ranking, in this order.
 
     Raises:
-        SettingsError: If nothing is known of the architecture.
+        SettingsError: If no model of the architecture is known to gain.
     """
     if named:
         return tuple(_by_hand(name) for name in dict.fromkeys(named))
@@ -73,13 +73,13 @@ def candidates_of(
             licence=line.licence,
         )
         for line in ranking.lines()
-        if line.knowledge != "base"
+        if line.knowledge != "base" and (line.gain or 0) > 0
     )
     if not found:
         raise SettingsError(
-            f"no model of {entry.name} is known to the ranking; name one (sensitivity: --with "
-            "MODEL, recommend: --candidate MODEL), or probe some first (hubbot annotate OWNER/NAME "
-            "keeps a record)"
+            f"no model of {entry.name} is known to gain on average; name one (sensitivity: --with "
+            "MODEL, recommend: --candidate MODEL), or measure some first (hubbot annotate "
+            "OWNER/NAME or hubbot evaluate OWNER/NAME keeps a record)"
         )
     return found
 

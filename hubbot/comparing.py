@@ -1,7 +1,7 @@
 """A checkpoint's cells beside the base model's: the gain, and the gate that it must pass."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from hubbot.cells import Bench
@@ -30,7 +30,12 @@ def _stacked(cells: "Iterable[Cell]") -> "Predictions":
 
 
 def check_cells(
-    bench: Bench, target: Target, own: "Sequence[Cell]", base: "Sequence[Cell]"
+    bench: Bench,
+    target: Target,
+    own: "Sequence[Cell]",
+    base: "Sequence[Cell]",
+    *,
+    among: Collection[str] | None = None,
 ) -> tuple[str, ...]:
     """Refuse what does not add up (design, integrity gate); return words of warning.
 
@@ -39,6 +44,7 @@ def check_cells(
         target: What was fine-tuned on.
         own: The checkpoint's cells.
         base: The base model's with the same seeds.
+        among: Digests of the weights of the other models that count; None for all in the ledger.
 
     Raises:
         IntegrityError: From the first check that fails.
@@ -55,13 +61,22 @@ def check_cells(
         n_classes=len(target.label_names),
         architecture=own[0].architecture,
         gain_protocol=bench.protocol.identifier,
-        others=_other_models(bench, target, own, base),
+        others=_other_models(bench, target, own, base, among),
+        is_catalog=target.is_catalog,
+        is_whole=target.is_whole,
     )
 
 
 def _tell_parts(own: "Sequence[Cell]", base: "Sequence[Cell]") -> None:
-    """Warn where memory ran out for one of a pair: with dropout that is like another seed."""
+    """Warn where two of a pair were not trained alike."""
     for mine, others in zip(own, base, strict=True):
+        if mine.dtype != others.dtype:
+            logger.warning(
+                "%s on %s, seed %d, was trained in %s, %s in %s: their difference is of precisions "
+                "too; measure both on one kind of machine (ledger_file names another ledger)",
+                *(mine.model, mine.target, mine.key.seed, mine.dtype, others.model, others.dtype),
+            )
+        # Where memory ran out for one of them, dropout makes it like another seed.
         parts = [cell.details.get("rows_at_a_time") for cell in (mine, others)]
         if parts[0] != parts[1]:
             logger.warning(
@@ -73,7 +88,11 @@ def _tell_parts(own: "Sequence[Cell]", base: "Sequence[Cell]") -> None:
 
 
 def _other_models(
-    bench: Bench, target: Target, own: "Sequence[Cell]", base: "Sequence[Cell]"
+    bench: Bench,
+    target: Target,
+    own: "Sequence[Cell]",
+    base: "Sequence[Cell]",
+    among: Collection[str] | None,
 ) -> "list[TargetCells]":
     """Return what the ledger has of other models on the very same rows, with all the seeds."""
     seeds = [cell.key.seed for cell in own]
@@ -83,8 +102,10 @@ def _other_models(
     for cell in bench.ledger.cells(
         architecture=own[0].architecture, protocol=bench.protocol.identifier
     ):
-        if cell.key.target_digest == rows and cell.key.weights_digest not in known:
-            found.setdefault(cell.key.weights_digest, {})[cell.key.seed] = cell
+        weights = cell.key.weights_digest
+        is_other = weights not in known and (among is None or weights in among)
+        if cell.key.target_digest == rows and is_other:
+            found.setdefault(weights, {})[cell.key.seed] = cell
     return [
         _checked_cells([cells[seed] for seed in seeds])
         for cells in found.values()
@@ -101,4 +122,5 @@ def _checked_cells(cells: "Sequence[Cell]") -> "TargetCells":
         seeds=tuple(cell.key.seed for cell in cells),
         scores=tuple(cell.score for cell in cells),
         predictions=_stacked(cells),
+        dtypes=tuple(cell.dtype for cell in cells),
     )

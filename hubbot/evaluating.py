@@ -22,7 +22,7 @@ from hubbot.measurement import Checkpoint, Report, no_report, obtain, obtain_bas
 from hubbot.outcomes import Evaluation, TargetGain
 from hubbot.schema import GainProtocol, Target
 from hubbot.settings import Settings, load_settings
-from hubbot.targets import read_target
+from hubbot.targets import OnData, ignore_data, read_target
 from hubbot.workload import Workload
 
 if TYPE_CHECKING:
@@ -53,13 +53,15 @@ def evaluate(
     as_written: bool = False,
     settings: Settings | None = None,
     report: Report = no_report,
+    on_data: OnData = ignore_data,
     on_target: OnTarget = ignore_target,
 ) -> Evaluation:
     """Measure the gain of a checkpoint over its base model on a group of targets.
 
     Base model and checkpoint are fine-tuned with the same seeds; the base model's cells are
     measured once per protocol and shared by all checkpoints. Everything finished stays in the
-    ledger, and gains that pass the integrity gate go into the model's score record.
+    ledger, and gains that pass the integrity gate go into the model's score record, unless the
+    checkpoint is a folder.
 
     Args:
         model: Hub id, ``id@revision``, or a folder.
@@ -70,6 +72,7 @@ def evaluate(
         as_written: Whether hidden tests are cut from train, as the papers' text says.
         settings: Read from flags, environment and file where None.
         report: Told a task's name, steps done and steps in all.
+        on_data: Told of each target's data as they are ready, before hours are spent.
         on_target: Told of each target as it is done.
 
     Raises:
@@ -85,6 +88,7 @@ def evaluate(
         as_written=as_written,
         settings=settings,
         report=report,
+        on_data=on_data,
         on_target=on_target,
     )
     return found
@@ -98,6 +102,7 @@ def evaluate_checkpoint(
     seeds: int,
     settings: Settings,
     report: Report = no_report,
+    on_data: OnData = ignore_data,
     on_target: OnTarget = ignore_target,
     is_recorded: bool = True,
 ) -> Evaluation:
@@ -110,8 +115,10 @@ def evaluate_checkpoint(
         seeds: How many.
         settings: Device, limits and folders.
         report: Told a task's name, steps done and steps in all.
+        on_data: Told of each target's data as they are ready, before hours are spent.
         on_target: Told of each target as it is done.
-        is_recorded: Whether the gains go into a score record.
+        is_recorded: Whether the gains go into a score record; those of a folder never do, since
+            its name tells it from no other.
 
     Raises:
         HubbotError: As ``evaluate``.
@@ -122,6 +129,8 @@ def evaluate_checkpoint(
     measured: dict[str, _Measured] = {}
     failed: dict[str, str] = {}
     ready = _read_targets(targets, protocol, settings, report, failed)
+    for target in ready:
+        on_data(target)
     for name, reason in failed.items():
         on_target(name, reason)
     with Ledger(settings.ledger_file) as ledger:
@@ -135,13 +144,18 @@ def evaluate_checkpoint(
         for target in ready:
             try:
                 measured[target.name] = _measure(bench, checkpoint, base, target, range(seeds))
-            except (DatasetError, IntegrityError, ProbeError) as error:  # others can be measured
+            except (CheckpointError, DatasetError, IntegrityError, ProbeError) as error:
+                if isinstance(error, CheckpointError) and not measured:
+                    raise  # the next target would say the same
                 failed[target.name] = str(error)
                 on_target(target.name, str(error))
             else:
                 on_target(target.name, measured[target.name].gain)
     found = _evaluation(checkpoint, base, protocol, measured, failed)
     if not measured or not is_recorded:
+        return found
+    if not checkpoint.local.revision:
+        logger.info("%s is a folder: no score record is kept of it", checkpoint.local.model)
         return found
     return replace(found, record=_recorded(checkpoint, found, measured.values(), settings))
 
@@ -176,6 +190,7 @@ def evaluate_with_sample(
     as_written: bool = False,
     settings: Settings | None = None,
     report: Report = no_report,
+    on_data: OnData = ignore_data,
     on_target: OnTarget = ignore_target,
 ) -> tuple[Evaluation, ...]:
     """Measure a checkpoint, then random models of low LP: calibrations must see the whole range.
@@ -190,6 +205,7 @@ def evaluate_with_sample(
         as_written: Whether hidden tests are cut from train.
         settings: Read from flags, environment and file where None.
         report: Told a task's name, steps done and steps in all.
+        on_data: Told of each target's data as they are ready, before hours are spent.
         on_target: Told of each target as it is done.
 
     Returns:
@@ -218,6 +234,7 @@ def evaluate_with_sample(
             seeds=seeds,
             settings=settings,
             report=report,
+            on_data=on_data if one is checkpoint else ignore_data,
             on_target=on_target,
         )
 
@@ -269,8 +286,6 @@ class _Measured:
     """The same with what averages need."""
     cells: "tuple[Cell, ...]"
     """The checkpoint's and the base model's."""
-    flags: tuple[str, ...]
-    """Words of warning."""
 
 
 def _measure(
@@ -280,6 +295,7 @@ def _measure(
     target: Target,
     seeds: Sequence[int],
 ) -> _Measured:
+    measure_cells(bench, checkpoint, target, seeds[:1])  # what cannot be loaded shows at once
     others = measure_cells(bench, base, target, seeds)
     own = measure_cells(bench, checkpoint, target, seeds)
     flags = check_cells(bench, target, own, others)
@@ -296,8 +312,9 @@ def _measure(
         metric=target.metric,
         split_rule=target.split_rule,
         notes=target.notes,
+        flags=flags,
     )
-    return _Measured(gain=gain, paired=paired, cells=(*own, *others), flags=flags)
+    return _Measured(gain=gain, paired=paired, cells=(*own, *others))
 
 
 def _recorded(
@@ -313,7 +330,7 @@ def _recorded(
         found,
         flags=(
             *name_flags(checkpoint.local.model, checkpoint.local.tags),
-            *(flag for item in parts for flag in item.flags),
+            *(flag for item in parts for flag in item.gain.flags),
         ),
         versions=last.versions,
         device=last.device,

@@ -39,6 +39,8 @@ class TargetGain:
     """How the splits were made."""
     notes: tuple[str, ...] = ()
     """What a reader should know of the data."""
+    flags: tuple[str, ...] = ()
+    """Words of warning of the integrity gate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +202,12 @@ class Sensed:
     """What a reader should know of the data."""
     flags: tuple[str, ...] = ()
     """Those of the largest size; with any, nothing is brought to a card."""
+    label_column: str = ""
+    """Label column as the user named it; empty for a guess."""
+    text_columns: tuple[str, ...] = ()
+    """Text columns as the user named them; none for a guess."""
+    is_sampled: bool = False
+    """Whether the data set has more rows than were read (``--max-rows``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,9 +229,11 @@ class Tried:
     gain: float
     """Over the base model with the same seeds, on the test rows, points; 0 for itself."""
     interval: Interval
-    """95 % interval of ``gain``, points."""
+    """95 % interval of ``gain``, points; over test rows alone for one seed."""
     licence: str
     """Licence of the checkpoint; empty where unknown."""
+    flags: tuple[str, ...] = ()
+    """Words of warning of the integrity gate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +262,8 @@ class Recommendation:
     """What to type to fine-tune from it."""
     tried: tuple[Tried, ...]
     """The base model and every checkpoint tried, in that order."""
+    failed: Mapping[str, str]
+    """By model: why it could not be measured; its fine-tunings are counted in ``spent``."""
     search: Search
     """How the budget was spent."""
     spent: int
@@ -259,7 +271,8 @@ class Recommendation:
     budget: int
     """Fine-tunings allowed."""
     expected_loss: float | None
-    """Points lost on average by trying only so many; None where nothing published says it."""
+    """Points lost on average by trying only so many; None where nothing published says it, or the
+    base model was chosen."""
     expected_loss_note: str
     """What ``expected_loss`` is of, or why there is none."""
     protocol: str

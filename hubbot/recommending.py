@@ -6,33 +6,23 @@ that the ledger holds already are counted too, so that the answer does not hang 
 before.
 """
 
-import logging
-import math
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from hubbot.candidates import Candidate, candidates_of, licence_of, within_reach
+from hubbot.candidates import candidates_of, licence_of, within_reach
 from hubbot.catalog.architectures import get_architecture
 from hubbot.catalog.gain_protocols import gain_protocol_of
-from hubbot.cells import Bench, measure_cells
+from hubbot.cells import Bench
 from hubbot.comparing import compare
 from hubbot.errors import SettingsError
 from hubbot.extras import require_extra
-from hubbot.measurement import Checkpoint, Report, no_report, obtain_base
+from hubbot.gains.measured_checks import BASE_LEARNED_NOTHING
+from hubbot.measurement import Report, no_report, obtain_base
 from hubbot.outcomes import Recommendation, Search, Tried
-from hubbot.schema import GainProtocol, Target
+from hubbot.schema import GainProtocol
 from hubbot.settings import Settings, load_settings
 from hubbot.targets import Columns, OnData, catalog_entry, ignore_data, read_target
-
-if TYPE_CHECKING:
-    from hubbot.records.cells import Cell
-
-logger = logging.getLogger(__name__)
-
-_SPENT = "fine-tunings of the budget"
-"""Task that is reported; the search may end before."""
+from hubbot.trials import Trial, Trials
 
 SEEDS = 3
 """Seeds of each checkpoint unless told: enough to see that a first gain is more than luck."""
@@ -57,7 +47,8 @@ def recommend(
 
     The top of the ranking is tried first; where it does not gain more on validation than its own
     standard error, the answer is the base model and the budget is spared. Otherwise the search
-    goes down the ranking.
+    goes down the ranking. A checkpoint that cannot be fine-tuned, or whose answers do not pass the
+    integrity gate, is told of and passed over.
 
     Args:
         dataset: Name in the catalog, Hub id, file or folder.
@@ -77,7 +68,8 @@ def recommend(
 
     Raises:
         SettingsError: If the budget does not pay for the base model and one checkpoint.
-        HubbotError: The kind says what else happened; finished cells stay in the ledger.
+        HubbotError: If the data or the base model cannot be used, or none of the first
+            checkpoints; the kind says what happened. Finished cells stay in the ledger.
     """
     from hubbot.records.ledger import Ledger
 
@@ -97,7 +89,7 @@ def recommend(
         bench = Bench(settings=settings, protocol=protocol, ledger=ledger, report=report)
         base = obtain_base(entry, settings, report=report)
         reachable = within_reach(known, entry.name, settings, report=report)
-        trials = _Trials(bench=bench, target=target, seeds=seeds, budget=budget)
+        trials = Trials(bench=bench, target=target, seeds=seeds, budget=budget)
         is_worth_it = trials.first(base, reachable)
         if is_worth_it:
             rest = trials.one_by_one if search == "ranking" else trials.by_halves
@@ -108,139 +100,15 @@ def recommend(
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Trial:
-    """One checkpoint tried."""
-
-    candidate: Candidate | None
-    """None for the base model."""
-    checkpoint: Checkpoint
-    cells: "tuple[Cell, ...]" = ()
-
-    @property
-    def validation(self) -> float:
-        """Mean score on validation, points."""
-        return sum(cell.validation_score for cell in self.cells) / len(self.cells)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Trials:
-    """Everything tried so far; the base model comes first."""
-
-    bench: Bench
-    target: Target
-    seeds: int
-    budget: int
-    tried: list[_Trial] = field(default_factory=list)
-    copies: list[str] = field(default_factory=list)
-    """Models passed over: a copy is not tried twice, and the base model's gains nothing."""
-
-    @property
-    def base(self) -> _Trial:
-        return self.tried[0]
-
-    @property
-    def left(self) -> int:
-        """Fine-tunings that the budget still pays for."""
-        return self.budget - sum(len(trial.cells) for trial in self.tried)
-
-    def first(self, base: Checkpoint, reachable: "Iterator[tuple[Candidate, Checkpoint]]") -> bool:
-        """Try the base model and the first candidate; say whether to go on."""
-        self.tried.append(_Trial(candidate=None, checkpoint=base))
-        trial = self._next(reachable)
-        for one in self.tried:
-            self._run(one, self.seeds)
-        return trial is not None and self._gains_more_than_luck(trial)
-
-    def one_by_one(self, reachable: "Iterator[tuple[Candidate, Checkpoint]]") -> None:
-        """Go down the ranking, all seeds each, as far as the budget pays."""
-        while self.left >= self.seeds:
-            trial = self._next(reachable)
-            if trial is None:
-                return
-            self._run(trial, self.seeds)
-
-    def by_halves(self, reachable: "Iterator[tuple[Candidate, Checkpoint]]") -> None:
-        """Give one seed to many, one more to the better half, until few have all seeds."""
-        alive: list[_Trial] = []
-        while self.left >= 1 and _cost_of_halving(len(alive) + 1, self.seeds) <= self._room(alive):
-            trial = self._next(reachable)
-            if trial is None:
-                break
-            self._run(trial, 1)
-            alive.append(trial)
-        n_seeds = 1
-        while alive and n_seeds < self.seeds:
-            alive.sort(key=lambda trial: -trial.validation)
-            alive = alive[: math.ceil(len(alive) / 2)]
-            n_seeds += 1
-            for trial in alive:
-                self._run(trial, n_seeds)
-
-    def _room(self, alive: Sequence[_Trial]) -> int:
-        return self.left + sum(len(trial.cells) for trial in alive)
-
-    def _next(self, reachable: "Iterator[tuple[Candidate, Checkpoint]]") -> _Trial | None:
-        known = {trial.checkpoint.local.weights_digest for trial in self.tried}
-        for candidate, checkpoint in reachable:
-            if checkpoint.local.weights_digest in known:
-                self.copies.append(checkpoint.local.model)
-                logger.warning(
-                    "passed over: %s holds the very weights of a model tried before",
-                    checkpoint.local.model,
-                )
-                continue
-            trial = _Trial(candidate=candidate, checkpoint=checkpoint)
-            self.tried.append(trial)
-            return trial
-        return None
-
-    def _run(self, trial: _Trial, n_seeds: int) -> None:
-        before = self.budget - self.left - len(trial.cells)
-        done: list[Cell] = []
-
-        def on_cell(cell: "Cell") -> None:
-            done.append(cell)
-            if len(done) > len(trial.cells):
-                self.bench.report(_SPENT, before + len(done), self.budget)
-
-        trial.cells = measure_cells(
-            self.bench, trial.checkpoint, self.target, range(n_seeds), on_cell=on_cell
-        )
-
-    def _gains_more_than_luck(self, trial: _Trial) -> bool:
-        """Return whether validation gains more than the standard error of its mean."""
-        pairs = zip(trial.cells, self.base.cells, strict=True)
-        gains = [own.validation_score - other.validation_score for own, other in pairs]
-        mean = sum(gains) / len(gains)
-        if len(gains) == 1:
-            return mean > 0
-        variance = sum((gain - mean) ** 2 for gain in gains) / (len(gains) - 1)
-        return mean > math.sqrt(variance / len(gains))
-
-    def best(self) -> _Trial:
-        """Return the best on validation among those with all seeds; the base model on a tie."""
-        complete = [trial for trial in self.tried if len(trial.cells) == self.seeds]
-        return max(complete, key=lambda trial: trial.validation)  # the first of equals
-
-
-def _cost_of_halving(n: int, seeds: int) -> int:
-    """Return the fine-tunings that halving n checkpoints takes."""
-    cost, alive = n, n
-    for _ in range(seeds - 1):
-        alive = math.ceil(alive / 2)
-        cost += alive
-    return cost
-
-
 def _answer(
-    trials: _Trials, *, is_worth_it: bool, search: Search, is_named: bool, again: str
+    trials: Trials, *, is_worth_it: bool, search: Search, is_named: bool, again: str
 ) -> Recommendation:
     target, best = trials.target, trials.best() if is_worth_it else trials.base
     told = tuple(_told(trials, trial) for trial in trials.tried)
     chosen = told[trials.tried.index(best)]
-    n_tried = len(trials.tried) - 1
-    loss, loss_note = _expected_loss(best.checkpoint.architecture.name, n_tried, is_named=is_named)
+    loss, loss_note = None, "nothing was chosen from the ranking"
+    if best is not trials.base:
+        loss, loss_note = _expected_loss(trials, search=search, is_named=is_named)
     return Recommendation(
         dataset=target.name,
         architecture=best.checkpoint.architecture.name,
@@ -250,11 +118,12 @@ def _answer(
         gain=chosen.gain,
         interval=chosen.interval,
         licence=chosen.licence,
-        verdict=_verdict(best, chosen, is_worth_it=is_worth_it, n_tried=n_tried),
+        verdict=_verdict(trials, chosen, is_worth_it=is_worth_it),
         command=f"hubbot finetune {shlex.quote(_name_of(best))} {again} --out my-model",
         tried=told,
+        failed=dict(trials.failed),
         search=search,
-        spent=sum(len(trial.cells) for trial in trials.tried),
+        spent=trials.budget - trials.left,
         budget=trials.budget,
         expected_loss=loss,
         expected_loss_note=loss_note,
@@ -264,7 +133,7 @@ def _answer(
     )
 
 
-def _told(trials: _Trials, trial: _Trial) -> Tried:
+def _told(trials: Trials, trial: Trial) -> Tried:
     n_seeds = len(trial.cells)
     paired = None
     if trial is not trials.base:
@@ -281,36 +150,72 @@ def _told(trials: _Trials, trial: _Trial) -> Tried:
         licence=licence_of(trial.candidate, trial.checkpoint)
         if trial.candidate
         else trial.checkpoint.architecture.licence,
+        flags=trial.flags,
     )
 
 
-def _verdict(best: _Trial, chosen: Tried, *, is_worth_it: bool, n_tried: int) -> str:
+def _verdict(trials: Trials, chosen: Tried, *, is_worth_it: bool) -> str:
+    n_tried = len(trials.tried) - 1
     if not n_tried:
-        return (
-            "start from the pretrained model: every checkpoint that can be had holds its very "
-            "weights"
-        )
+        why = "could be fine-tuned" if trials.failed else "differs from it"
+        return f"start from the pretrained model: no checkpoint that can be had {why}"
+    blind = _blind(trials)
     if not is_worth_it:
-        return (
-            "start from the pretrained model: the first checkpoint tried does not gain more on "
-            "validation than chance explains, so others are not worth trying"
-        )
+        if blind:
+            return (
+                f"no answer: {blind}, and the first checkpoint tried does no better on validation; "
+                "give more rows or more epochs"
+            )
+        return f"start from the pretrained model: {_not_worth_it(trials)}; the search ends here"
     if chosen.is_base:
         return (
             f"start from the pretrained model: none of {n_tried} checkpoints was better on "
             "validation"
         )
     low, high = chosen.interval
-    doubt = "" if low > 0 else ", which may still be chance"
-    if high < 0:
-        doubt = ": validation and test disagree, so try more seeds before you rely on it"
     return (
-        f"start from {best.checkpoint.local.model}, the best on validation: {chosen.gain:+.1f} "
-        f"points on the test rows ({low:+.1f} to {high:+.1f}) over the pretrained model{doubt}"
+        f"start from {chosen.model}, the best on validation: {chosen.gain:+.1f} points on the "
+        f"test rows ({low:+.1f} to {high:+.1f}) over the pretrained model"
+        + "; ".join(["", *_doubts(trials, chosen), *([blind] if blind else [])])
     )
 
 
-def _name_of(best: _Trial) -> str:
+def _blind(trials: Trials) -> str:
+    """Return that the base model learned nothing, which makes any gain over it hard to read."""
+    flag = f"{BASE_LEARNED_NOTHING} on {trials.target.name}"
+    if not any(flag in trial.flags for trial in trials.tried):
+        return ""
+    return "the pretrained model learned nothing from these rows (a guess is as good)"
+
+
+def _not_worth_it(trials: Trials) -> str:
+    mean, error = trials.validation_gain(trials.tried[1])
+    if mean <= 0:
+        return "the first checkpoint tried is no better on validation"
+    return (
+        f"the first checkpoint tried gains {mean:+.1f} on validation, no more than its standard "
+        f"error of {error:.1f} ({trials.seeds} seeds; more of them might tell)"
+    )
+
+
+def _doubts(trials: Trials, chosen: Tried) -> list[str]:
+    """Say what the reader of a gain should keep in mind."""
+    low, high = chosen.interval
+    doubts = []
+    if high < 0:
+        doubts.append("validation and test disagree, so try more seeds before you rely on it")
+    elif low <= 0:
+        doubts.append("it may still be chance")
+    if chosen.seeds == 1:
+        doubts.append("1 seed, whose own noise is not in the interval")
+    n_choices = len(trials.complete()) - 1
+    if n_choices > 1:
+        # Rows differ, runs do not: a lucky run is lucky on validation and test.
+        doubts.append(f"the best of {n_choices} is likely to have been lucky, so expect less")
+    return doubts
+
+
+def _name_of(best: Trial) -> str:
     """Return what makes ``hubbot finetune`` start from the very same weights."""
     local = best.checkpoint.local
     if local.revision:
@@ -339,17 +244,21 @@ def _arguments(dataset: str, columns: Columns, protocol: GainProtocol, settings:
     return shlex.join(words)
 
 
-def _expected_loss(architecture: str, n_tried: int, *, is_named: bool) -> tuple[float | None, str]:
+def _expected_loss(trials: Trials, *, search: Search, is_named: bool) -> tuple[float | None, str]:
     """Return what trying only so many loses on average, as the published gains have it."""
-    from hubbot.gains.expected_loss import published_losses
+    from hubbot.gains.expected_loss import ORDERS, published_losses
 
+    architecture, n_tried = trials.base.checkpoint.architecture.name, len(trials.tried) - 1
     if is_named:
         return None, "the checkpoints were named by hand, and nothing says what others would gain"
-    report = published_losses(architecture, tops=(max(n_tried, 1),))
+    if search == "halving":
+        return None, "nothing published says what halving loses"
+    report = published_losses(architecture, tops=(n_tried,))
     if report is None:
         return None, f"no published gains of {architecture} say what trying only some loses"
     line = report.losses[0]
     return line.corrected, (
-        f"points lost on average over {report.n_targets} published targets by trying the first "
-        f"{n_tried} of {report.n_models} models instead of all, seed noise taken out"
+        f"points lost on average over {report.n_targets} published targets by trying {n_tried} of "
+        f"the {report.n_models} models whose gains are published (ordered by "
+        f"{ORDERS[line.order]}) instead of all, seed noise taken out"
     )

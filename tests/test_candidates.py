@@ -81,14 +81,14 @@ def files_of(number: int, **config: int) -> dict[str, bytes]:
 # Order
 
 
-def test_the_best_known_gain_comes_first_and_the_base_model_never(
+def test_the_best_known_gain_comes_first_and_neither_losses_nor_the_base_model(
     settings: Settings, probed: Probe
 ) -> None:
     probed("a/middle", 60, gain=1.0)
     probed("a/worst", 70, gain=-2.0)
     probed("a/best", 55, gain=3.0)
     found = candidates_of(MINILM.name, settings)
-    assert [one.model for one in found] == ["a/best", "a/middle", "a/worst"]
+    assert [one.model for one in found] == ["a/best", "a/middle"]
     gains = [one.gain for one in found if one.gain is not None]
     assert gains == sorted(gains, reverse=True)
     ranks = [one.rank for one in found if one.rank is not None]
@@ -97,7 +97,8 @@ def test_the_best_known_gain_comes_first_and_the_base_model_never(
 
 def test_published_models_are_ranked_too(settings: Settings) -> None:
     found = candidates_of("roberta-base", settings)
-    assert len(found) > 100
+    assert len(found) > 50
+    assert all(one.gain > 0 for one in found if one.gain is not None)
     assert [one.rank for one in found[:3]] == [1, 2, 3]
     assert not [one for one in found if one.model.casefold() in ("roberta-base",)]
 
@@ -110,8 +111,13 @@ def test_models_named_by_hand_keep_their_order_and_are_tried_once(settings: Sett
     ]
 
 
-def test_an_architecture_of_which_nothing_is_known_asks_for_a_name(settings: Settings) -> None:
+def test_an_architecture_of_which_nothing_is_known_asks_for_a_name(
+    settings: Settings, probed: Probe
+) -> None:
     with pytest.raises(SettingsError, match=r"no model of all-MiniLM-L6-v2 is .* --candidate"):
+        candidates_of(MINILM.name, settings)
+    probed("a/worst", 70, gain=-2.0)  # a strong model it is not
+    with pytest.raises(SettingsError, match=r"no model of all-MiniLM-L6-v2 is .* --with MODEL"):
         candidates_of(MINILM.name, settings)
 
 

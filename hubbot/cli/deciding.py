@@ -1,7 +1,8 @@
 """``hubbot sensitivity`` and ``hubbot recommend``."""
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,10 +21,18 @@ from hubbot.cli.gain_options import (
     tell_data,
 )
 from hubbot.cli.options import AsJson, DataDir, Device, parse_sizes, settings_of
-from hubbot.cli.output import note, points, print_json, print_pairs, print_table, print_text
+from hubbot.cli.output import (
+    note,
+    points,
+    print_diff,
+    print_json,
+    print_pairs,
+    print_table,
+    print_text,
+)
 from hubbot.cli.progress import Reporter
-from hubbot.errors import SettingsError
-from hubbot.outcomes import Recommendation, Search, Sensed
+from hubbot.errors import IntegrityError, SettingsError
+from hubbot.outcomes import Recommendation, Search, Sensed, Tried
 from hubbot.schema import DatasetAnnotation
 
 Dataset = Annotated[
@@ -87,21 +96,23 @@ def sensitivity_command(
     from hubbot.gains.pictures.draw import check_plot_path, draw_gain_by_size
     from hubbot.sensing import check_can_send, publish_sensed, sensitivity
 
+    if yes and not send:
+        raise SettingsError("--yes goes with --send: without it nothing is written")
     if plot is not None:
         check_plot_path(plot)
     columns = columns_of(text_column, label_column, config, validation, test, regression, max_rows)
     settings = settings_of(device, data_dir)
-    left_alone = None
+    card = None
     if send:
-        left_alone = check_can_send(
+        card = check_can_send(
             dataset,
             model=model,
             columns=columns,
             settings=settings,
             confirm=lambda question: yes or ask(question),
         )
-        if left_alone is not None:  # it is measured all the same; who does not want that stops
-            _tell(left_alone)
+        if card is not None:  # it is measured all the same; who does not want that stops
+            _tell(card)
     with Reporter() as report:
         found = sensitivity(
             dataset,
@@ -116,15 +127,30 @@ def sensitivity_command(
             report=report,
             on_data=tell_data,
         )
-    if as_json:
-        print_json(found)
-    else:
+    is_left_alone = card is not None
+    if not as_json:
         _print_sensed(found)
-    if plot is not None:
-        draw_gain_by_size(found, plot)
-        note(f"wrote {plot}")
-    if send and left_alone is None:
-        _tell(publish_sensed(found, settings=settings, send=True))
+    try:
+        if plot is not None:
+            draw_gain_by_size(found, plot)
+            note(f"wrote {plot}")
+        if not is_left_alone:
+            card = publish_sensed(found, settings=settings, send=send)
+    finally:
+        if as_json:  # hours were spent on it, whatever became of the card
+            print_json(_with_card(found, card))
+    if card is None or is_left_alone:
+        return
+    if card.diff and not as_json:
+        print_diff(card.diff)
+    _tell(card)
+    if send and found.flags:
+        raise typer.Exit(IntegrityError.exit_code)
+
+
+def _with_card(found: Sensed, card: DatasetAnnotation | None) -> dict[str, Any]:
+    plain = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    return plain | {"card": card}
 
 
 def _tell(outcome: DatasetAnnotation) -> None:
@@ -247,15 +273,23 @@ def _print_recommendation(found: Recommendation) -> None:
                 str(one.seeds),
                 points(one.validation_score),
                 points(one.score),
-                "-" if one.is_base else points(one.gain, one.interval, signed=True),
+                "-" if one.is_base else _gain(one),
                 one.licence or "unknown",
             )
             for one in found.tried
         ),
     )
-    for sentence in (found.split_rule, *found.notes):
+    flags = (f"{one.model}: {flag}" for one in found.tried for flag in one.flags)
+    for sentence in (found.split_rule, *found.notes, *flags):
         print_text(sentence)
+    for model, reason in found.failed.items():
+        print_text(f"{model}: not measured: {reason}")
     loss = "" if found.expected_loss is None else f"{points(found.expected_loss)} "
     print_text(f"Expected loss: {loss}{found.expected_loss_note}.")
     print_text(f"{found.dataset}: {found.verdict}.")
     print_text(f"Next: {found.command}")
+
+
+def _gain(one: Tried) -> str:
+    alone = " (1 seed: over rows alone)" if one.seeds == 1 else ""
+    return f"{points(one.gain, one.interval, signed=True)}{alone}"

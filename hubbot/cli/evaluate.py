@@ -27,6 +27,7 @@ from hubbot.cli.output import note, points, print_json, print_table, print_text
 from hubbot.cli.progress import Reporter
 from hubbot.errors import SettingsError
 from hubbot.outcomes import Evaluation, TargetGain
+from hubbot.targets import Columns
 
 
 def evaluate_command(
@@ -77,6 +78,13 @@ def evaluate_command(
             "--plot", metavar="FILE.{png,svg}", help="With --source: draw the gain over its sizes."
         ),
     ] = None,
+    text_column: TextColumns = None,
+    label_column: LabelColumn = "",
+    config: Config = None,
+    validation: ValidationFile = None,
+    test: TestFile = None,
+    regression: Regression = None,
+    max_rows: MaxRows = 200_000,
     device: Device = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -85,6 +93,7 @@ def evaluate_command(
 
     Example: hubbot evaluate textattack/roberta-base-MNLI --targets quick --seeds 3
     """
+    columns = columns_of(text_column, label_column, config, validation, test, regression, max_rows)
     settings = settings_of(device, data_dir)
 
     def on_target(name: str, gain: TargetGain | str) -> None:
@@ -96,6 +105,7 @@ def evaluate_command(
         "max_train": max_train,
         "epochs": epochs,
         "settings": settings,
+        "on_data": tell_data,
         "on_target": on_target,
     }
     if source is not None:
@@ -104,6 +114,7 @@ def evaluate_command(
                 "--source goes with --architecture, and without MODEL, --as-written and "
                 "--sample-low"
             )
+        how["columns"] = columns
         _sources(source, architecture, parse_sizes(source_sizes), how, plot=plot, as_json=as_json)
         return
     if model is None:
@@ -111,6 +122,11 @@ def evaluate_command(
     if architecture is not None or source_sizes != "all" or plot is not None:
         raise SettingsError(
             "--architecture, --source-sizes and --plot go with --source, not with MODEL"
+        )
+    if columns != Columns():
+        raise SettingsError(
+            "--text-column, --label-column, --config, --validation, --test, --regression and "
+            "--max-rows tell how to read a --source of your own; targets are the catalog's"
         )
     from hubbot.evaluating import evaluate_with_sample
 
@@ -123,6 +139,8 @@ def evaluate_command(
     else:
         for one in (found, *sampled):
             _print(one)
+    if found.gains and not found.record:
+        note(f"{model}: no score record is kept of a folder; put it on the Hub for one")
     if len(sampled) < sample_low:
         note(f"{len(sampled)} of {sample_low} models of low LP could be measured")
     if len(sampled) < sample_low or any(one.failed for one in (found, *sampled)):
@@ -150,7 +168,7 @@ def _sources(
         check_plot_path(plot)
     with Reporter() as report:
         found = evaluate_source(
-            source, architecture=architecture, sizes=sizes, report=report, on_data=tell_data, **how
+            source, architecture=architecture, sizes=sizes, report=report, **how
         )
     if as_json:
         print_json({"sizes": list(found)})
@@ -177,7 +195,12 @@ def _sources(
 
 
 def _gain(gain: TargetGain) -> str:
-    return f"{points(gain.gain, gain.interval, signed=True)} points, {gain.seeds} seed(s)"
+    told = f"{points(gain.gain, gain.interval, signed=True)} points, {gain.seeds} seed(s)"
+    return f"{told} ({'; '.join(gain.flags)})" if gain.flags else told
+
+
+def _has_one_seed(found: Evaluation) -> bool:
+    return all(gain.seeds == 1 for gain in found.gains.values())
 
 
 def _print(found: Evaluation) -> None:
@@ -191,13 +214,16 @@ def _print(found: Evaluation) -> None:
     for name, gain in found.gains.items():
         for sentence in (gain.split_rule, *gain.notes):
             print_text(f"{name}: {sentence}")
+        for flag in gain.flags:
+            print_text(f"Warning: {flag}")
     for name, reason in found.failed.items():
         print_text(f"{name}: no gain: {reason}")
 
 
 def _print_gains(found: Evaluation) -> None:
     print_table(
-        f"{found.model}: gain over {found.base_model}, {found.protocol}; points, 95 % intervals",
+        f"{found.model}: gain over {found.base_model}, {found.protocol}; points, 95 % intervals"
+        + (" over test rows alone" if _has_one_seed(found) else ""),
         ("target", "gain", "95 %", "this checkpoint", "base model", "seeds", "train", "test"),
         (
             (

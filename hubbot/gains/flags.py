@@ -19,6 +19,12 @@ TRAINED_ON_NLI = "trained on other NLI data"
 FUSED = "fused or multi-task"
 SPECIALISED = "named after a special domain"
 
+PARTIAL_DATA = "partial data"
+MIXED_PRECISION = "mixed precision"
+NOT_COMPARED = (PARTIAL_DATA, MIXED_PRECISION)
+"""Beginnings of flags of measured gains (``<flag> on <target>``) that do not compare with others:
+part of a data set was used, or checkpoint and base model were trained in unlike precisions."""
+
 COLUMNS = ("nli", "fused", "special")
 """What ``flag_table`` gives a column each: trained on NLI data of any kind, fused, specialised."""
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubbot.errors import IntegrityError
+from hubbot.gains.flags import MIXED_PRECISION, NOT_COMPARED, PARTIAL_DATA
 from hubbot.gains.integrity import (
     check_agrees_with_predictions,
     check_finite,
@@ -30,7 +31,10 @@ BASE_LEARNED_NOTHING = "base model learned nothing"
 COLLAPSED = "a run collapsed"
 BASE_COLLAPSED = "a run of the base model collapsed"
 BEYOND_PUBLISHED = "gain beyond any published"
-_FLAGS = (LEARNED_NOTHING, BASE_LEARNED_NOTHING, COLLAPSED, BASE_COLLAPSED, BEYOND_PUBLISHED)
+_FLAGS = (
+    *(LEARNED_NOTHING, BASE_LEARNED_NOTHING, COLLAPSED, BASE_COLLAPSED, BEYOND_PUBLISHED),
+    *NOT_COMPARED,
+)
 
 _LEAST_TELLING = 20
 """Wrong answers, other than the commonest one, that two models must share to be called copies.
@@ -56,6 +60,8 @@ class TargetCells:
     """Test score with each, points."""
     predictions: Answers
     """Shape (k, n_test): classes (int64), or numbers (float64)."""
+    dtypes: tuple[str, ...] = ()
+    """Precision that each was trained in; none where it is not known."""
 
 
 def check_measured(
@@ -69,6 +75,8 @@ def check_measured(
     architecture: str,
     gain_protocol: str,
     others: Sequence[TargetCells] = (),
+    is_catalog: bool = True,
+    is_whole: bool = True,
 ) -> tuple[str, ...]:
     """Run every check that concerns one measured gain.
 
@@ -82,6 +90,9 @@ def check_measured(
         architecture: Name in the catalog.
         gain_protocol: Identifier of the gain protocol.
         others: Cells of other models on the same target by the same protocol.
+        is_catalog: Whether the target is the catalog's: another of the same name has nothing to do
+            with published results.
+        is_whole: Whether it has the rows that were published.
 
     Returns:
         Flags, each ending in the target's name; see ``is_about``.
@@ -103,12 +114,16 @@ def check_measured(
         check_not_copied(target, own, other, labels, is_base=other is base)
     gain = float(np.mean(own.scores) - np.mean(base.scores))
     flags = _learned_nothing(own, base, labels, n_classes)
-    is_comparable = (
-        "+" not in gain_protocol
-        and target in load_base_scores(architecture)
-        and not {BASE_COLLAPSED, BASE_LEARNED_NOTHING}.intersection(flags)
-    )
-    flags += _beyond_published(target, gain, is_comparable=is_comparable)
+    if is_catalog:
+        is_comparable = (
+            "+" not in gain_protocol
+            and is_whole
+            and target in load_base_scores(architecture)
+            and not {BASE_COLLAPSED, BASE_LEARNED_NOTHING}.intersection(flags)
+        )
+        flags += _beyond_published(target, gain, is_comparable=is_comparable)
+        flags += [] if is_whole else [PARTIAL_DATA]
+    flags += [] if own.dtypes == base.dtypes else [MIXED_PRECISION]
     return tuple(f"{flag} on {target}" for flag in flags)
 
 

@@ -249,6 +249,7 @@ def _rounded(gain: TargetGain) -> MeasuredGain:
         interval=(round(low, _DECIMALS), round(high, _DECIMALS)),
         score=round(gain.score, _DECIMALS),
         base_score=round(gain.base_score, _DECIMALS),
+        n_train=gain.n_train,
         n_test=gain.n_test,
     )
 

@@ -170,7 +170,7 @@ def _records(entry: Architecture, records_dir: Path) -> "Iterator[Record]":
 
 def _from_record(record: "Record", comparable: frozenset[str]) -> dict[str, Any]:
     is_counted = record.gain_protocol in comparable
-    gains = {target: found.gain for target, found in record.measured.items() if is_counted}
+    gains = {target: found.gain for target, found in record.compared.items() if is_counted}
     known = tuple(gains)
     row = np.array([[gains[target] for target in known]])
     errors = [record.measured[target].se for target in known if target in GROUPS[_GROUP]]

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from hubbot.gains.flags import NOT_COMPARED
 from hubbot.schema import DEFAULT_HEAD, HeadName
 
 SCHEMA_VERSION = 1
@@ -71,6 +72,8 @@ class MeasuredGain(BaseModel):
     """Mean test score, points: accuracy, or a correlation (which may be below 0)."""
     base_score: Score | None = None
     """Mean test score of the base model with the same seeds, points."""
+    n_train: Annotated[int, Field(ge=1)] | None = None
+    """Training rows."""
     n_test: Annotated[int, Field(ge=1)] | None = None
     """Test rows."""
 
@@ -196,6 +199,17 @@ class Record(BaseModel):
             if head is not None and head in self.lp_accuracy:
                 return head
         return next(iter(sorted(self.lp_accuracy)))
+
+    @property
+    def compared(self) -> dict[str, MeasuredGain]:
+        """Measured gains that compare with other models' on the same target, by target."""
+        left_out = {f"{flag} on {target}" for flag in NOT_COMPARED for target in self.measured}
+        named = left_out.intersection(self.flags)
+        return {
+            target: gain
+            for target, gain in self.measured.items()
+            if not any(flag.endswith(f" on {target}") for flag in named)
+        }
 
     def plain(self) -> dict[str, Any]:
         """Return the record as plain values (JSON's kinds), keys in the order above."""

@@ -30,7 +30,8 @@ def record_samples(folder: Path) -> list[Sample]:
 
     Gains of several gain protocols are never mixed: of each architecture and probe's protocol, one
     is taken (``measured.main_gain_protocol``), and a warning tells of the others. Gains on targets
-    that no group averages over are passed over, and so are records without a probe.
+    that no group averages over are passed over, and so are those flagged as not comparable (part of
+    the data, unlike precisions) and records without a probe.
 
     Args:
         folder: Holds ``<architecture>/<owner>--<model>.yaml``; one that is not there has none. A
@@ -55,7 +56,7 @@ def _measured_records(folder: Path) -> Iterator[Record]:
         # Rows of the published table are a sample of their own already, and a base model's gain
         # over itself is seed noise.
         is_own = record.source != PUBLISHED and record.model != record.base_model
-        has_gains = not _GROUPED.isdisjoint(record.measured)
+        has_gains = not _GROUPED.isdisjoint(record.compared)
         if has_gains and is_own and DEFAULT_HEAD in record.lp_accuracy:
             yield record
 
@@ -79,14 +80,11 @@ def _of_one_gain_protocol(records: Sequence[Record]) -> list[Record]:
 def _sample(records: Sequence[Record]) -> Sample:
     first = records[0]
     targets = tuple(
-        sorted(_GROUPED.intersection(target for record in records for target in record.measured))
+        sorted(_GROUPED.intersection(target for record in records for target in record.compared))
     )
     gains = [
-        [
-            record.measured[target].gain if target in record.measured else np.nan
-            for target in targets
-        ]
-        for record in records
+        [compared[target].gain if target in compared else np.nan for target in targets]
+        for compared in (record.compared for record in records)
     ]
     base_lp = _base_lp(records)
     by = f", gains by {first.gain_protocol}" if first.gain_protocol else ""
@@ -115,7 +113,8 @@ def _base_scores(records: Sequence[Record], targets: Sequence[str]) -> Iterator[
     Records measured with other seeds differ a little; their median is taken.
     """
     for target in targets:
-        measured = [record.measured[target] for record in records if target in record.measured]
+        compared = [record.compared for record in records]
+        measured = [gains[target] for gains in compared if target in gains]
         scores = [gain.base_score for gain in measured if gain.base_score is not None]
         if len(scores) == len(measured):
             yield target, float(np.median(scores))

@@ -86,6 +86,7 @@ def test_without_a_record_one_of_measured_gains_alone_is_made() -> None:
             "interval": [1.9235, 4.3235],
             "score": 63.1235,
             "base_score": 60.0,
+            "n_train": 1000,
             "n_test": 277,
         },
         "cb": {
@@ -95,6 +96,7 @@ def test_without_a_record_one_of_measured_gains_alone_is_made() -> None:
             "interval": [-2.7, -0.3],
             "score": 58.5,
             "base_score": 60.0,
+            "n_train": 1000,
             "n_test": 277,
         },
     }
