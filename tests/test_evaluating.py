@@ -16,7 +16,7 @@ from safetensors.numpy import save
 from hubbot.catalog.architectures import get_architecture
 from hubbot.catalog.gain_protocols import get_gain_protocol
 from hubbot.cells import key_of
-from hubbot.errors import IntegrityError, SettingsError
+from hubbot.errors import CheckpointError, IntegrityError, SettingsError
 from hubbot.evaluating import evaluate, evaluate_with_sample
 from hubbot.localhub.server import LocalHub
 from hubbot.measurement import Checkpoint, obtain, obtain_base
@@ -232,6 +232,68 @@ def test_nothing_is_said_to_be_left_where_the_ledger_has_everything(world: World
         report=lambda task, done, total: steps.append(task),
     )
     assert TASK not in steps
+
+
+def test_part_of_a_data_set_is_told_before_training_and_flagged_in_the_record(
+    world: World,
+) -> None:
+    told: list[Target] = []
+    world.add("me/model", 1)
+    found = evaluate(
+        "me/model", targets="mnli", seeds=2, settings=world.settings, on_data=told.append
+    )
+    assert [target.name for target in told] == ["mnli"]
+    assert any("60 rows here, 392,702 published" in note for note in told[0].notes)
+    assert found.gains["mnli"].flags == ("partial data on mnli",)
+    record = Record.model_validate(found.record)
+    assert record.measured["mnli"].n_train == 30
+    assert "partial data on mnli" in record.flags
+    assert record.compared == {}
+
+
+def test_a_pair_trained_in_two_precisions_is_told_and_flagged(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.add("me/model", 1)
+    with Ledger(world.settings.ledger_file) as ledger:
+        for cell in [cell for cell in ledger.cells() if cell.model == "me/model"]:
+            ledger.keep(replace(cell, dtype="bfloat16"), replace=True)
+    found = evaluate("me/model", targets="mnli", seeds=2, settings=world.settings)
+    assert "mixed precision on mnli" in found.gains["mnli"].flags
+    assert "was trained in bfloat16" in caplog.text
+
+
+def test_a_checkpoint_that_a_later_target_defeats_keeps_its_earlier_gains(
+    world: World, tmp_path: Path
+) -> None:
+    world.add("me/model", 1)
+    folder = tmp_path / "data" / "cb"
+    folder.mkdir()
+    for split, n_rows in {"train": 60, "validation": 30}.items():
+        rows = {name: [f"{name} {n}" for n in range(n_rows)] for name in ("premise", "hypothesis")}
+        table = pa.table(rows | {"label": [n % 3 for n in range(n_rows)]})
+        pq.write_table(table, folder / f"{split}.parquet")
+    # Cells of mnli are there; on cb these weights, one number, cannot be fine-tuned.
+    found = evaluate("me/model", targets="mnli,cb", seeds=2, settings=world.settings)
+    assert found.gains.keys() == {"mnli"}
+    assert found.failed["cb"].startswith("me/model")
+    assert found.record["measured"].keys() == {"mnli"}
+    with pytest.raises(CheckpointError, match="me/model"):
+        evaluate("me/model", targets="cb", seeds=2, settings=world.settings)
+
+
+def test_no_record_is_kept_of_a_folder(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    for file in SMALL_FILES:
+        (folder / file).write_bytes((FOLDER / file).read_bytes())
+    (folder / "README.md").write_text(f"---\nbase_model: {MINILM.hub_id}\n---\n")
+    (folder / "model.safetensors").write_bytes(_weights(7))
+    world.plant(obtain(str(folder), world.settings), range(2), 7)
+    found = evaluate(str(folder), targets="mnli", seeds=2, settings=world.settings)
+    assert found.gains.keys() == {"mnli"}
+    assert found.record == {}
+    assert not world.settings.records_dir.exists()
 
 
 # With a sample of low LP

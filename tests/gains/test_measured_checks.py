@@ -215,6 +215,24 @@ def test_over_a_base_model_that_collapsed_it_is_flagged() -> None:
     )
 
 
+def test_on_part_of_the_data_it_is_flagged_beside_that() -> None:
+    assert check(HUGE, LOW, is_whole=False) == (
+        "gain beyond any published on rte",
+        "partial data on rte",
+    )
+
+
+def test_a_file_of_the_same_name_has_nothing_to_do_with_published_results() -> None:
+    assert check(HUGE, LOW, is_catalog=False) == ()
+
+
+def test_a_pair_of_two_precisions_is_flagged() -> None:
+    own, base = replace(OWN, dtypes=("bfloat16",) * 3), replace(BASE, dtypes=("float32",) * 3)
+    assert check(own, base) == ("mixed precision on rte",)
+    assert check(replace(own, dtypes=base.dtypes), base) == ()
+    assert is_about("mixed precision on rte", "rte")
+
+
 def test_of_an_unknown_target_nothing_is_impossible() -> None:
     found = check_measured(
         "my_data", HUGE, LOW, LABELS, metric="accuracy", n_classes=2,

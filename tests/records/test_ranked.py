@@ -405,3 +405,16 @@ def test_failing_runs_of_the_base_model_are_told_where_they_were_seen(
     write_record(Record.model_validate(values | named), tmp_path)
     ranking, _ = rank_models(architecture, records_dir=tmp_path)
     assert any("own runs fail" in sentence for sentence in ranking.reading()) == is_said
+
+
+def test_gains_on_part_of_a_data_set_do_not_stand_beside_others(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    gains = {target: {"gain": 3.0, "se": 0.6, "seeds": 3} for target in GROUPS["site36"]}
+    gains["rte"] = {"gain": 39.0, "se": 0.6, "seeds": 3}
+    own = values | {"measured": gains, "weights_digest": "", "flags": ["partial data on rte"]}
+    write_record(Record.model_validate(own | {"model": "a/part"}), tmp_path)
+    entries = gather(ROBERTA, tmp_path)
+    row = rows_of(entries)["a/part"]
+    assert entries.measured[row] == 3.0, "39 does not count"
+    assert np.isnan(entries.quick[row]).sum() == 1

@@ -265,3 +265,16 @@ def test_own_records_with_scores_teach_what_four_targets_tell(
         write_record(record(values, number, measured=gains), tmp_path)
     done, _ = fit_all(record_samples(tmp_path))
     assert {item.target_group for item in done} == {"site36", "general", "quick", "site32"}
+
+
+@pytest.mark.parametrize("flag", ["partial data", "mixed precision"])
+def test_gains_that_do_not_compare_teach_nothing(
+    flag: str, values: dict[str, Any], tmp_path: Path
+) -> None:
+    for number in range(3):
+        flags = (f"{flag} on rte",) if number == 1 else ()
+        write_record(record(values, number, flags=flags), tmp_path)
+    (found,) = record_samples(tmp_path)
+    at = found.targets.index("rte")
+    assert np.isnan(found.gains[:, at]).tolist() == [False, True, False]
+    assert np.isfinite(np.delete(found.gains, at, axis=1)).all()
