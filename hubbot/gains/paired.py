@@ -29,7 +29,7 @@ Source:
     Carpenter, Goldstein, Rasbash, "A novel bootstrap procedure for assessing the relationship
     between class size and achievement" (Applied Statistics, 2003), for deviations widened to their
     variance; Weerahandi, "Generalized confidence intervals" (JASA, 1993), for drawing a variance
-    component. One half of a row on either side, as in ``intervals``.
+    component. One half of a row on either side, as in ``intervals``; correlations get as much.
 """
 
 import math
@@ -84,6 +84,8 @@ class PairedGain:
     rows_se: float | None
     """Standard error from the test rows alone, that no number of seeds takes away; with one seed
     the rest is in it too. None where only scores were given."""
+    is_equal: bool = False
+    """Whether both give every row the same answer with every seed."""
 
     @property
     def has_seed_noise(self) -> bool:
@@ -136,6 +138,7 @@ def paired_gain(
         rest_variance=rest,
         n_test=n_test,
         rng=rng,
+        is_equal=not difference.any(),
     )
 
 
@@ -174,11 +177,14 @@ def paired_spearman(
     return _finish(
         own_scores,
         base_scores,
-        row_noise=mean - float((own_scores - base_scores).mean()),
-        rows_variance=max(float(mean.var()) - rest / n_seeds, 0.0),
+        row_noise=mean
+        - float((own_scores - base_scores).mean())
+        + rng.normal(0, 1 / n_test, draws),
+        rows_variance=max(float(mean.var()) - rest / n_seeds, 0.0) + 1 / n_test**2,
         rest_variance=rest,
         n_test=n_test,
         rng=rng,
+        is_equal=bool(np.array_equal(own, other)),
     )
 
 
@@ -269,6 +275,7 @@ def _finish(
     rest_variance: float,
     n_test: int,
     rng: np.random.Generator,
+    is_equal: bool,
 ) -> PairedGain:
     """Add the noise of seeds to that of rows; every number is still a share, 0 to 1.
 
@@ -280,6 +287,7 @@ def _finish(
         rest_variance: Of one seed's gain, from the rest: it is in ``row_noise`` already.
         n_test: Test rows.
         rng: Draws seeds.
+        is_equal: Whether all answers are equal.
     """
     by_seed = model - base
     gain, n_seeds = float(by_seed.mean()), len(by_seed)
@@ -297,6 +305,7 @@ def _finish(
         score=100 * float(model.mean()),
         base_score=100 * float(base.mean()),
         rows_se=100 * math.sqrt(rows_variance),
+        is_equal=is_equal,
     )
 
 

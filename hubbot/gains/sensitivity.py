@@ -158,17 +158,23 @@ def _verdict(paired: PairedGain, to_see: float) -> str:
         return _nothing_found(paired, to_see)
     word = "helps" if paired.gain > 0 else "hurts"
     half = (high - low) / 2
+    digits = _digits(min(abs(low), abs(high)))
     return (
-        f"intertraining {word} by {abs(paired.gain):.1f} ± {half:.1f} points (95 % interval "
-        f"{low:+.1f} to {high:+.1f}, {_seeds(paired.seeds)})"
+        f"intertraining {word} by {abs(paired.gain):.{digits}f} ± {half:.{digits}f} points (95 % "
+        f"interval {low:+.{digits}f} to {high:+.{digits}f}, {_seeds(paired.seeds)})"
     )
+
+
+def _digits(nearest: float) -> int:
+    """Return the decimals with which the end nearer to 0 is not printed as 0: one, mostly."""
+    return next((digits for digits in (1, 2, 3) if round(nearest, digits) > 0), 4)
 
 
 def _nothing_found(paired: PairedGain, to_see: float) -> str:
     # Rounded up: nothing larger than the number that is printed.
     most = math.ceil(10 * max(abs(end) for end in paired.interval) - 1e-9) / 10
     found = f"no difference larger than {most:.1f} points found with {_seeds(paired.seeds)}"
-    if paired.seeds == _HARDLY_ANY and paired.se:  # equal answers of both are no such guess
+    if paired.seeds == _HARDLY_ANY and not paired.is_equal:
         return (
             f"{_HARDLY_ANY} seeds leave a difference of up to {most:.1f} points open; with 3 or "
             "more an interval begins to tell something"

@@ -272,6 +272,16 @@ def test_a_constant_prediction_orders_nothing() -> None:
     assert found.base_score == 0.0
 
 
+def test_correlations_of_equal_answers_are_not_called_equal_for_certain() -> None:
+    labels = np.random.default_rng(0).normal(size=300)
+    answers = labels + np.random.default_rng(1).normal(size=(5, 300))
+    found = paired_spearman(answers, answers, labels)
+    assert (found.gain, found.is_equal) == (0, True)
+    assert found.interval[0] < 0 < found.interval[1]
+    assert found.rows_se is not None
+    assert 0 < found.rows_se < 1
+
+
 def test_labels_of_other_rows_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(3,\) labels for 4 test rows"):
         paired_spearman(np.ones((2, 4)), np.ones((2, 4)), np.ones(3))

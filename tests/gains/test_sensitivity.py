@@ -85,10 +85,33 @@ NOTHING: dict[str, Any] = {"gain": 0.2, "interval": (-0.4, 0.75), "p_value": 0.4
             "2 seeds leave a difference of up to 12.4 points open; with 3 or more an interval "
             "begins to tell something",
         ),
+        (
+            {"gain": 0.2, "interval": (-1.0, 1.2), "seeds": 2, "se": 0.0},  # a tie of two seeds
+            "2 seeds leave a difference of up to 1.2 points open; with 3 or more an interval "
+            "begins to tell something",
+        ),
+        (
+            {"gain": 0.04, "interval": (0.012, 0.068)},
+            "intertraining helps by 0.04 ± 0.03 points (95 % interval +0.01 to +0.07, 5 seeds)",
+        ),
     ],
 )
 def test_the_answer_is_one_plain_sentence(changes: dict[str, Any], verdict: str) -> None:
     assert judge(a_gain(**changes)).verdict == verdict
+
+
+def test_two_seeds_of_equal_gain_but_other_answers_are_no_certainty() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.random((2, 2000)) < 0.6
+    model = base.copy()
+    for row in model:  # forty rows more are right, others with each seed
+        row[rng.choice(np.flatnonzero(~row), 40, replace=False)] = True
+        row[rng.choice(np.flatnonzero(row), 36, replace=False)] = False
+    paired = paired_gain(model, base)
+    assert paired.se == 0
+    assert not paired.is_equal
+    assert judge(paired, to_see=5).verdict.startswith("2 seeds leave")
+    assert "enough to see 5" in judge(paired_gain(base, base), to_see=5).verdict
 
 
 def test_the_numbers_of_the_gain_are_kept() -> None:
