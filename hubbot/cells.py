@@ -4,6 +4,8 @@ Shared by every verb that measures gains. A cell that the ledger holds is never 
 this machine or in this process, so a killed run goes on where it was.
 """
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +53,23 @@ def key_of(checkpoint: Checkpoint, target: Target, protocol: GainProtocol, seed:
         target_digest=target_digest(target),
         protocol=protocol.identifier,
         seed=seed,
+        files_digest=files_digest(checkpoint),
     )
+
+
+def files_digest(checkpoint: Checkpoint) -> str:
+    """Return one digest over the tokenizer's files and what config.json says of the network.
+
+    An author who mends one of them and leaves the weights has made another start.
+
+    Raises:
+        CheckpointError: If config.json cannot be read.
+    """
+    from hubbot.probing.keys import read_config, used_config
+
+    parts = [checkpoint.local.tokenizer_digest, used_config(read_config(checkpoint.local.folder))]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def measure_cells(
@@ -202,6 +220,7 @@ def train(
     def on_progress(step: "TrainingProgress") -> None:
         if step.stage == "train" and step.total:
             bench.workload.move(key, step.done / step.total)
+        bench.ledger.refresh()
         bench.report(f"{name}: {step.stage}", step.done, step.total)
 
     return run_cell(job, limits=limits, on_progress=on_progress)

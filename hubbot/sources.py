@@ -8,7 +8,7 @@ from pathlib import Path
 from hubbot.catalog.architectures import get_architecture
 from hubbot.catalog.dataset_groups import targets_of
 from hubbot.catalog.gain_protocols import gain_protocol_of
-from hubbot.cells import Bench, train
+from hubbot.cells import Bench, files_digest, train
 from hubbot.evaluating import (
     SEEDS,
     OnTarget,
@@ -116,6 +116,7 @@ def _trained(
         target_digest=target_digest(data),
         protocol=f"{bench.protocol.identifier} (kept)",  # no cell's: those keep no weights
         seed=0,
+        files_digest=files_digest(base),
     )
     # Two runs at once would train it twice, and one would find the other's folder in its way.
     with bench.ledger.claimed(key):
@@ -128,7 +129,8 @@ def _trained(
 
 
 def _folder(protocol: GainProtocol, base: Checkpoint, data: Target, settings: Settings) -> Path:
-    parts = (base.local.weights_digest, target_digest(data), protocol.identifier)
+    weights = f"{base.local.weights_digest} {files_digest(base)}"
+    parts = (weights, target_digest(data), protocol.identifier)
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     rows = "all" if protocol.max_train is None else str(protocol.max_train)
     name = "".join(letter if letter.isalnum() else "-" for letter in data.name)[:40]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ from hubbot.records.cells import CellKey
 from hubbot.records.ledger import Ledger
 
 threading.Timer(60, os._exit, (1,)).start()  # whoever waits in vain goes on
-path, weights, target, protocol, seed = sys.argv[1:]
-key = CellKey(weights_digest=weights, target_digest=target, protocol=protocol, seed=int(seed))
+path, weights, target, protocol, seed, files = sys.argv[1:]
+key = CellKey(weights_digest=weights, target_digest=target, protocol=protocol, seed=int(seed),
+              files_digest=files)
 with Ledger(Path(path)) as ledger:
     ledger.claim(key)
     print("claimed", flush=True)
@@ -57,10 +59,12 @@ def target(tmp_path: Path) -> Target:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"hidden_dropout_prob": 0.1}')
     local = LocalCheckpoint(
         model="me/model",
         revision="a" * 40,
-        folder=tmp_path / "absent",
+        folder=tmp_path / "model",  # config.json alone: nothing here is trained
         weights_files=("model.safetensors",),
         weights_digest="sha256:weights",
         tokenizer_digest="sha256:tokens",
@@ -109,6 +113,26 @@ def test_what_the_ledger_holds_is_not_trained_again(
     assert told == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("config", "tokenizer", "is_same"),
+    [
+        ('{"hidden_dropout_prob": 0.1}', "sha256:tokens", True),
+        ('{"hidden_dropout_prob": 0.1, "transformers_version": "9"}', "sha256:tokens", True),
+        ('{"hidden_dropout_prob": 0.0}', "sha256:tokens", False),
+        ('{"hidden_dropout_prob": 0.1}', "sha256:mended", False),
+    ],
+    ids=["as it was", "saved again", "other dropout", "other tokenizer"],
+)
+def test_a_checkpoint_whose_author_mended_a_file_is_another_start(
+    checkpoint: Checkpoint, target: Target, config: str, tokenizer: str, is_same: bool
+) -> None:
+    before = key_of(checkpoint, target, PROTOCOL, 0)
+    (checkpoint.local.folder / "config.json").write_text(config)
+    local = replace(checkpoint.local, tokenizer_digest=tokenizer)
+    after = key_of(replace(checkpoint, local=local), target, PROTOCOL, 0)
+    assert (before == after) is is_same
+
+
 def test_only_what_the_ledger_lacks_is_expected_to_take_time(
     bench: Bench, checkpoint: Checkpoint, target: Target
 ) -> None:
@@ -142,6 +166,7 @@ def test_a_cell_that_another_process_is_at_comes_last_and_is_waited_for(
         [
             *(sys.executable, "-c", OTHER_PROCESS, str(bench.settings.ledger_file)),
             *(key.weights_digest, key.target_digest, key.protocol, str(key.seed)),
+            key.files_digest,
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

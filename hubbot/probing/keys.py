@@ -59,6 +59,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def used_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what config.json says of the network, without what changes nothing."""
+    return {name: value for name, value in config.items() if name not in _IDLE_CONFIG}
+
+
 def tokens_key(job: ProbeJob, split: SplitName) -> str:
     """Return the key of one split's tokens; checkpoints with the same tokenizer share it."""
     return _key({"kind": "tokens", **_tokens(job, split)})
@@ -103,10 +108,9 @@ def _features(job: ProbeJob, split: SplitName, config: Mapping[str, Any]) -> dic
     # A new release of transformers tokenises again (cheap) but keeps features (dear); the entry
     # remembers with which release they were made.
     del tokens["transformers"]
-    used = {name: value for name, value in config.items() if name not in _IDLE_CONFIG}
     return tokens | {
         "weights": job.weights_digest,
-        "config": used,
+        "config": used_config(config),
         "pooling": job.pooling,
         "dtype": job.dtype,
     }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Predictions = NDArray[np.int64] | NDArray[np.float64]
 """Shape (n_test,): predicted classes (int64), or numbers of a regression (float64)."""
 
-KEY_COLUMNS = ("weights_digest", "target_digest", "protocol", "seed")
+KEY_COLUMNS = ("weights_digest", "target_digest", "protocol", "seed", "files_digest")
 """Columns that tell one cell from every other."""
 
 NAME_COLUMNS = ("model", "revision", "architecture", "target")
@@ -40,6 +40,9 @@ class CellKey:
     """Identifier of the gain protocol, such as ``gain-minilm@1``."""
     seed: int
     """Decides the head's first weights, dropout and the order of the rows."""
+    files_digest: str = ""
+    """``sha256:`` and the hex digest over the tokenizer's files and what config.json says of the
+    network; empty for cells that were kept before it was known."""
 
     def __str__(self) -> str:
         weights, target = (_short(each) for each in (self.weights_digest, self.target_digest))
@@ -149,9 +152,9 @@ def from_row(row: tuple[Any, ...]) -> Cell:
     return Cell(key=key, predictions=predictions, **values)
 
 
-def key_values(key: CellKey) -> tuple[str, str, str, int]:
+def key_values(key: CellKey) -> tuple[str | int, ...]:
     """Return the key as values of ``KEY_COLUMNS``."""
-    return key.weights_digest, key.target_digest, key.protocol, key.seed
+    return tuple(getattr(key, name) for name in KEY_COLUMNS)
 
 
 def _json(value: Any) -> str:

@@ -14,9 +14,13 @@ _SAME_START_S = 2.0
 """Seconds by which two readings of one start may differ: it is counted from the machine's boot,
 and the clock may have been set meanwhile."""
 
-FAR_CLAIM_S = 24 * 3600.0
+REFRESH_S = 60.0
+"""Seconds between two times that a process says it is still at its cells."""
+
+FAR_CLAIM_S = 1800.0
 """Seconds for which a claim of another host is honoured; whether its process lives cannot be seen
-from here. Twice the time that a fine-tuning gets."""
+from here. Loading and tokenising large data, which may take minutes, are told of only in steps, and
+two hosts' clocks may differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,7 @@ class Holder:
     started: float
     """When that process started, seconds since 1970."""
     since: float
-    """When it claimed, seconds since 1970."""
+    """When it claimed, or last said that it was still at it, seconds since 1970."""
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -52,10 +56,10 @@ def is_gone(holder: Holder) -> bool:
     """Return whether the process behind a claim is known to have ended, or is taken to have.
 
     On this host the process table tells. A claim of another host (a ledger restored from a cache,
-    another container on the same disk) counts for ``FAR_CLAIM_S``.
+    another container on the same disk) counts for ``FAR_CLAIM_S`` after it was refreshed.
     """
     if holder.host != _host():
-        return not 0 <= time.time() - holder.since <= FAR_CLAIM_S
+        return abs(time.time() - holder.since) > FAR_CLAIM_S
     import psutil  # of the probe extra, which whoever fine-tunes has
 
     try:

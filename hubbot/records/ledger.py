@@ -21,7 +21,7 @@ from hubbot.records.cells import (
     key_values,
     to_row,
 )
-from hubbot.records.claims import Holder, is_gone, is_me, this_process
+from hubbot.records.claims import REFRESH_S, Holder, is_gone, is_me, this_process
 from hubbot.records.ledger_file import LedgerFile, damaged_advice
 
 __all__ = ["Cell", "CellKey", "Holder", "Ledger", "Standing"]
@@ -36,11 +36,14 @@ _POLL_S = 2.0
 
 _THIS_KEY = " AND ".join(f"{name} = ?" for name in KEY_COLUMNS)
 _ALL = ", ".join(COLUMNS)
-_ORDER = "ORDER BY protocol, target, model, weights_digest, target_digest, seed"
+_CLAIM = ", ".join((*KEY_COLUMNS, "host", "pid", "started", "since"))
+_ORDER = "ORDER BY protocol, target, model, weights_digest, target_digest, seed, files_digest"
 
 
 class Ledger(LedgerFile):
     """Finished cells and claims of one file; a context manager, for one thread."""
+
+    _refreshed = float("-inf")
 
     def find(self, key: CellKey) -> Cell | None:
         """Return a finished cell, None where there is none.
@@ -145,7 +148,7 @@ class Ledger(LedgerFile):
                 logger.info("%s is gone; taking over %s", holder, key)
             own = this_process()
             self.connection.execute(
-                "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO claims ({_CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 (*key_values(key), own.host, own.pid, own.started, own.since),
             )
             return "yours"
@@ -158,6 +161,26 @@ class Ledger(LedgerFile):
         """
         with self.transaction():
             self._drop_own_claim(key)
+
+    def refresh(self) -> None:
+        """Say that this process is still at its cells, at most once in ``REFRESH_S``.
+
+        Processes of another host cannot see whether it lives, and honour a claim for
+        ``FAR_CLAIM_S`` after it was last refreshed. A file that cannot be written now costs no
+        training: the result may find it mended.
+        """
+        if time.monotonic() - self._refreshed < REFRESH_S:
+            return
+        self._refreshed = time.monotonic()
+        own = this_process()
+        try:
+            with self.transaction():
+                self.connection.execute(
+                    "UPDATE claims SET since = ? WHERE host = ? AND pid = ?",
+                    (own.since, own.host, own.pid),
+                )
+        except SettingsError as error:
+            logger.warning("%s", error)
 
     def holder(self, key: CellKey) -> Holder | None:
         """Return who claimed a cell, living or not; None where nobody did.

@@ -35,6 +35,33 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNIQUE (weights_digest, target_digest, protocol, seed)
         )""",
     ),
+    (
+        "ALTER TABLE cells RENAME TO cells_before",
+        """CREATE TABLE cells (
+            weights_digest TEXT NOT NULL, target_digest TEXT NOT NULL,
+            protocol TEXT NOT NULL, seed INTEGER NOT NULL, files_digest TEXT NOT NULL,
+            model TEXT NOT NULL, revision TEXT NOT NULL,
+            architecture TEXT NOT NULL, target TEXT NOT NULL,
+            score REAL NOT NULL, validation_score REAL NOT NULL,
+            predictions BLOB NOT NULL, kind TEXT NOT NULL, n_test INTEGER NOT NULL,
+            seconds TEXT NOT NULL, peak_memory_gb REAL NOT NULL, device TEXT NOT NULL,
+            dtype TEXT NOT NULL, versions TEXT NOT NULL, date TEXT NOT NULL, details TEXT NOT NULL,
+            UNIQUE (weights_digest, target_digest, protocol, seed, files_digest)
+        )""",
+        """INSERT INTO cells SELECT
+            weights_digest, target_digest, protocol, seed, '', model, revision, architecture,
+            target, score, validation_score, predictions, kind, n_test, seconds, peak_memory_gb,
+            device, dtype, versions, date, details FROM cells_before""",
+        "DROP TABLE cells_before",
+        "DROP TABLE claims",  # of processes that know nothing of the new column
+        """CREATE TABLE claims (
+            weights_digest TEXT NOT NULL, target_digest TEXT NOT NULL,
+            protocol TEXT NOT NULL, seed INTEGER NOT NULL, files_digest TEXT NOT NULL,
+            host TEXT NOT NULL, pid INTEGER NOT NULL,
+            started REAL NOT NULL, since REAL NOT NULL,
+            UNIQUE (weights_digest, target_digest, protocol, seed, files_digest)
+        )""",
+    ),
 )
 """The statements that lead from each version to the next. Add to the end; change none."""
 

@@ -21,8 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbot.errors import IntegrityError, SettingsError
+from hubbot.records.cells import COLUMNS, to_row
 from hubbot.records.claims import FAR_CLAIM_S
 from hubbot.records.ledger import Cell, CellKey, Ledger
+from hubbot.records.ledger_file import MIGRATIONS
 
 WRITER = """
 import sys
@@ -138,6 +140,7 @@ def test_a_kept_cell_comes_back_as_it_was(path: Path, predictions: Any) -> None:
         {"protocol": "gain-minilm@1+train1000"},
         {"weights_digest": "sha256:other"},
         {"target_digest": "sha256:other"},
+        {"files_digest": "sha256:other"},
     ],
 )
 def test_a_cell_is_found_by_its_whole_key(ledger: Ledger, other: dict[str, Any]) -> None:
@@ -262,12 +265,50 @@ def test_every_commit_waits_for_the_disk(ledger: Ledger) -> None:
     assert (mode, synchronous) == ("wal", 2)
 
 
+def test_a_ledger_of_an_older_version_keeps_its_cells(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    old = a_cell()
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        for statement in MIGRATIONS[0]:
+            connection.execute(statement)
+        names = [name for name in COLUMNS if name != "files_digest"]
+        row = dict(zip(COLUMNS, to_row(old), strict=True))
+        connection.execute(
+            f"INSERT INTO cells ({', '.join(names)}) "  # noqa: S608 - our own names
+            f"VALUES ({', '.join('?' * len(names))})",
+            [row[name] for name in names],
+        )
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA application_id = {0x48756274}")
+    connection.close()
+    with Ledger(path) as ledger:
+        (found,) = ledger.cells()
+        assert found.key == old.key
+        assert found.has_result_of(old)
+        assert ledger.claim(a_key(files_digest="sha256:known now")) == "yours"
+
+
+def test_a_claim_that_is_refreshed_is_honoured_by_other_hosts(path: Path) -> None:
+    with Ledger(path) as ledger:
+        ledger.claim(a_key())
+        ledger.connection.execute("UPDATE claims SET since = since - 3000")
+        ledger.refresh()
+        holder = ledger.holder(a_key())
+        assert holder is not None
+        assert abs(time.time() - holder.since) < 60
+        ledger.connection.execute("UPDATE claims SET since = 5")
+        ledger.refresh()  # only once a minute: training tells of every step
+        holder = ledger.holder(a_key())
+        assert holder is not None
+        assert holder.since == 5
+
+
 def test_a_ledger_of_a_newer_version_is_refused(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.keep(a_cell())
         ledger.connection.execute("PRAGMA user_version = 7")
     before = path.read_bytes()
-    with pytest.raises(SettingsError, match=r"is of version 7; this hubbot reads up to 1: update"):
+    with pytest.raises(SettingsError, match=r"is of version 7; this hubbot reads up to 2: update"):
         Ledger(path)
     assert path.read_bytes() == before
 
@@ -540,6 +581,7 @@ def test_an_error_while_training_gives_the_claim_back(ledger: Ledger) -> None:
         ({"pid": 2**22 + 1}, "yours"),
         ({"host": "elsewhere", "pid": 1}, "taken"),
         ({"host": "elsewhere", "since": time.time() - FAR_CLAIM_S - 1}, "yours"),
+        ({"host": "elsewhere", "since": time.time() + 60}, "taken"),  # its clock is ahead
         ({"host": "elsewhere", "since": time.time() + 9999}, "yours"),
     ],
 )
