@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hubbot.catalog.datasets import published_rows, split_parts
+from hubbot.data.labels import listed
 from hubbot.data.prepared import LABEL, TEXT, TEXT_PAIR
 from hubbot.data.raw_splits import RawSplits
 from hubbot.errors import DatasetError
@@ -17,6 +18,13 @@ FAR = 0.01
 
 Tables = Mapping[SplitName, "pa.Table"]
 """Tables with ``text``, for pairs ``text_pair``, and ``label``."""
+
+_OVERLAPS: tuple[tuple[SplitName, SplitName, str], ...] = (
+    ("train", "test", "scores may be too high"),
+    ("validation", "test", "what was chosen on validation looks too good on test"),
+    ("train", "validation", "the best epoch is chosen partly by what was learnt by heart"),
+)
+"""Two splits, and what it means where texts of the first are in the second."""
 
 
 def class_name_notes(spec: DatasetSpec, raw: RawSplits) -> list[str]:
@@ -89,7 +97,7 @@ def _is_far(n_rows: int, published: int) -> bool:
 
 
 def class_notes(spec: DatasetSpec, tables: Tables) -> list[str]:
-    """Tell classes of validation and test that train lacks; refuse a train of one class.
+    """Tell classes that train lacks, or validation; refuse a train of one class.
 
     Args:
         spec: Entry of the catalog.
@@ -111,25 +119,34 @@ def class_notes(spec: DatasetSpec, tables: Tables) -> list[str]:
         lacking = [spec.label_names[label] for label in sorted(found[role] - found["train"])]
         if lacking:
             notes.append(f"{role} has rows of classes that train lacks: {', '.join(lacking)}")
+    unjudged = [spec.label_names[n] for n in sorted(found["train"] - found["validation"])]
+    if unjudged:
+        notes.append(
+            f"validation has no row of classes that train has ({listed(unjudged)}): how well they "
+            "are told apart has no part in what is chosen"
+        )
     return notes
 
 
 def overlap_notes(tables: Tables) -> list[str]:
-    """Count the texts (or pairs) of train that stand in test again, letter by letter.
+    """Count the texts (or pairs) of one split that stand in another again, letter by letter.
 
     Args:
         tables: The three splits.
     """
-    seen = set(_texts(tables["train"]))
-    test = _texts(tables["test"])
-    again = [texts for texts in test if texts in seen]
-    if not again:
-        return []
-    n_texts = len(set(again))
-    return [
-        f"{n_texts:,} {'text' if n_texts == 1 else 'different texts'} of train in test again "
-        f"({len(again):,} of {len(test):,} test rows): scores may be too high"
-    ]
+    texts = {role: _texts(table) for role, table in tables.items()}
+    roles: tuple[SplitName, ...] = ("train", "validation")
+    seen: dict[SplitName, set[tuple[str, ...]]] = {role: set(texts[role]) for role in roles}
+    notes = []
+    for role, other, meaning in _OVERLAPS:
+        again = [text for text in texts[other] if text in seen[role]]
+        if again:
+            n_texts = len(set(again))
+            notes.append(
+                f"{n_texts:,} {'text' if n_texts == 1 else 'different texts'} of {role} in {other} "
+                f"again ({len(again):,} of {len(texts[other]):,} {other} rows): {meaning}"
+            )
+    return notes
 
 
 def _texts(table: "pa.Table") -> list[tuple[str, ...]]:

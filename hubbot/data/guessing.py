@@ -1,7 +1,7 @@
 """Which columns hold texts and labels where the user did not say; every guess is explained."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hubbot.data.labels import FEW
@@ -30,6 +30,21 @@ class Choice:
     """Label column."""
     note: str
     """How they were guessed, in a sentence; empty where the user named them all."""
+
+
+def named_texts(given: Sequence[str], columns: Collection[str]) -> tuple[str, ...]:
+    """Return text columns as the user means them: a comma parts two names unless it is in one.
+
+    Args:
+        given: Values of ``--text-column``.
+        columns: All columns of the data.
+
+    >>> named_texts(["a,b", "c, d"], ["a,b", "c", "d"])
+    ('a,b', 'c', 'd')
+    """
+    parts = [[item] if item in columns else item.split(",") for item in given]
+    names = [name if name in columns else name.strip() for found in parts for name in found]
+    return tuple(name for name in names if name)
 
 
 def check_named(

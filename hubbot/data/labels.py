@@ -7,9 +7,9 @@ data that no option mends is a ``DatasetError``.
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +35,17 @@ _EMPTY = frozenset({"nan", "<na>", "#n/a", "n/a", "null"})
 """What programs write where a label is missing, in small letters; nobody names a class so."""
 _STAND_INS = _EMPTY | {"na", "none", "nil", "?", "-", "--"}
 """What stands for a missing number; among words some of them are classes (stance: ``none``)."""
-_PERHAPS_EMPTY = frozenset({"NA", "None", "nil", "?"})
+_PERHAPS_EMPTY = frozenset({"NA", "None", "nil", "?", "-", "--"})
 """Words that are taken as classes, and told, since they may stand for a missing label."""
+_MINUS = frozenset({"-", "--"})
+"""Those of them that are no such thing where ``+`` is a class too."""
+_GOLD = "gold_label"
+"""Column of SNLI and MNLI as published; there ``-`` means that most annotators did not agree."""
 _HIDDEN = ("-1", "-1.0")
+
+LabelKind = Literal["numbers", "words", ""]
+"""What a file's own types say of its label column; empty where it has none, as CSV and JSON."""
+
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 
 
@@ -55,6 +63,8 @@ class LabelCounts:
     """Whether every value is a number (stand-ins for missing ones aside)."""
     is_whole: bool
     """Whether every value is a whole number (stand-ins for missing ones aside)."""
+    kind: LabelKind = ""
+    """What the file's own types say of the column."""
 
     @property
     def has_many(self) -> bool:
@@ -122,11 +132,12 @@ def _is_number(text: str) -> bool:
     return re.match(NUMBER, text) is not None and math.isfinite(float(text))
 
 
-def count_labels(columns: "Iterable[pa.Array]") -> LabelCounts:
+def count_labels(columns: "Iterable[pa.Array]", *, kind: LabelKind = "") -> LabelCounts:
     """Count the values of a label column that comes in pieces.
 
     Args:
         columns: Arrays or chunked arrays of strings.
+        kind: What the file's own types say of the column.
     """
     import pyarrow.compute as pc
 
@@ -150,6 +161,7 @@ def count_labels(columns: "Iterable[pa.Array]") -> LabelCounts:
         counts=counts,
         is_numeric=is_numeric,
         is_whole=is_numeric and is_whole,
+        kind=kind,
     )
 
 
@@ -185,10 +197,14 @@ def plan_labels(
             "a file with labels, or choose another column with --label-column"
         )
     if class_names:
-        return _named_classes(where, counts, class_names, is_regression=is_regression)
+        kinds = {part.kind for part in found.values()}
+        return _named_classes(where, counts, class_names, kinds, is_regression=is_regression)
     has_many = any(part.has_many for part in found.values())
     is_numeric = all(part.is_numeric for part in found.values()) and any(map(_is_number, counts))
-    empty = sorted(v for v in counts if v.lower() in (_STAND_INS if is_numeric else _EMPTY))
+    stands = _STAND_INS if is_numeric else _EMPTY
+    if column.strip().lower() == _GOLD and "+" not in counts:
+        stands |= {"-"}
+    empty = sorted(v for v in counts if v.lower() in stands)
     n_empty = sum(counts.pop(value) for value in empty)
     n_rows -= n_empty
     if is_numeric:
@@ -211,6 +227,8 @@ def _odd(where: str, plan: LabelPlan, counts: Mapping[str, int]) -> list[str]:
     if plan.is_regression:
         return []
     perhaps = [value for value in sorted(counts) if value in _PERHAPS_EMPTY]
+    if "+" in counts:
+        perhaps = [value for value in perhaps if value not in _MINUS]
     if list(plan.names) == [str(number) for number in range(-1, len(plan.names) - 1)]:
         perhaps += [value for value in sorted(counts) if value in _HIDDEN]
     said = [
@@ -229,16 +247,20 @@ def _odd(where: str, plan: LabelPlan, counts: Mapping[str, int]) -> list[str]:
 
 
 def _named_classes(
-    where: str, counts: Mapping[str, int], names: Sequence[str], *, is_regression: bool | None
+    where: str,
+    counts: Mapping[str, int],
+    names: Sequence[str],
+    kinds: Set[LabelKind],
+    *,
+    is_regression: bool | None,
 ) -> LabelPlan:
     if is_regression:
         raise SettingsError(
             f"{where} holds the classes {listed(names)}, and --regression needs numbers; leave "
             "--regression out"
         )
-    known = {str(place): place for place in range(len(names))}
-    by_name = {name: place for place, name in enumerate(names)}
-    numbers = {value: place for value, place in (known | by_name).items() if value in counts}
+    known = _known_cells(where, names, kinds)
+    numbers = {value: place for value, place in known.items() if value in counts}
     strange = sorted(v for v in counts if v not in numbers and v not in _HIDDEN)
     if strange:
         raise DatasetError(
@@ -247,6 +269,24 @@ def _named_classes(
         )
     note = f"{len(names)} classes in the data set's own order: {listed(names)}"
     return LabelPlan(names=tuple(names), numbers=numbers, note=note)
+
+
+def _known_cells(where: str, names: Sequence[str], kinds: Set[LabelKind]) -> dict[str, int]:
+    """Return the class number of each cell that the label map allows: its numbers and its names.
+
+    Where names look like numbers a cell may be either, and the types of the files alone can tell.
+    """
+    by_number = {str(place): place for place in range(len(names))}
+    by_name = {name: place for place, name in enumerate(names)}
+    if not any(_is_number(name) and name != str(place) for place, name in enumerate(names)):
+        return by_number | by_name
+    if len(kinds) > 1 or "" in kinds:
+        raise DatasetError(
+            f"{where}: the classes are called {listed(names)}, and some files hold their numbers, "
+            "others names, or have no types (CSV, JSON), so that it cannot be told which is which; "
+            "write every split as Parquet with the same label column"
+        )
+    return by_number if "numbers" in kinds else by_name
 
 
 def _numbers(

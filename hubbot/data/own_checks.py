@@ -18,6 +18,9 @@ MIN_ROWS = 10
 ENOUGH = 100
 """Rows of a single file whose test almost surely has ``MIN_ROWS``."""
 
+_JUDGES: tuple[SplitName, ...] = ("validation", "test")
+"""Splits that choose or test, which is for nothing where their labels do not differ."""
+
 
 def check_size(name: str, role: SplitName, n_rows: int, *, is_single: bool) -> None:
     """Refuse a split that is too small before its labels are judged.
@@ -49,7 +52,7 @@ def check_parts(parts: Mapping[SplitName, Rows], class_names: Sequence[str]) -> 
         Notes, in sentences.
 
     Raises:
-        DatasetError: If train or test have too few rows, or train a single class.
+        DatasetError: If train or test have too few rows, or labels say nothing.
     """
     is_single = len({id(part.split) for part in parts.values()}) == 1
     for role in ROLES:
@@ -107,8 +110,8 @@ def check_labels(
         Notes, in sentences.
 
     Raises:
-        DatasetError: If train holds one class, or one number, only, or no row of the test has a
-            class of train.
+        DatasetError: If train holds one class, or one number, only, no row of the test has a class
+            of train, or all numbers of validation or test are the same.
     """
     train = labels["train"]
     if len(np.unique(train)) < 2:
@@ -117,15 +120,29 @@ def check_labels(
             f"every training row has the label {only!r}; expected at least two different ones: "
             "choose another column with --label-column, or add rows"
         )
-    if names:
-        _check_shared(names, labels)
-    return _uneven(names, labels) if names else []
+    if not names:
+        _check_ranks(labels)
+        return []
+    _check_shared(names, labels)
+    return _uneven(names, labels)
+
+
+def _check_ranks(labels: Mapping[SplitName, NDArray[np.float64]]) -> None:
+    """Refuse a split that no rank correlation can be computed on."""
+    for role in _JUDGES:
+        if len(np.unique(labels[role])) < 2:
+            n_rows = len(labels[role])
+            raise DatasetError(
+                f"all {n_rows:,} {role} {_rows(n_rows)} have the label {labels[role][0]:g}; "
+                "expected two different ones at least, since Spearman's rank correlation has no "
+                f"value without: give others with --{role}, or add rows"
+            )
 
 
 def _check_shared(names: Sequence[str], labels: Mapping[SplitName, NDArray[np.float64]]) -> None:
     """Refuse a split that chooses or tests and has classes of its own alone."""
     known = np.unique(labels["train"])
-    for role in ("validation", "test"):
+    for role in _JUDGES:
         found = np.unique(labels[role])
         if len(labels[role]) >= MIN_ROWS and not np.isin(found, known).any():
             own, theirs = ([names[int(number)] for number in part] for part in (found, known))
@@ -142,8 +159,7 @@ def _uneven(names: Sequence[str], labels: Mapping[SplitName, NDArray[np.float64]
     }
     train = counts["train"]
     notes = []
-    unseen_in: tuple[SplitName, ...] = ("validation", "test")
-    for role in unseen_in:
+    for role in _JUDGES:
         is_unseen = (counts[role] > 0) & (train == 0)
         if is_unseen.any():
             n_rows = int(counts[role][is_unseen].sum())
@@ -151,11 +167,32 @@ def _uneven(names: Sequence[str], labels: Mapping[SplitName, NDArray[np.float64]
                 f"{role} has {n_rows:,} {_rows(n_rows)} of classes that train lacks "
                 f"({_those(names, is_unseen)}): no model can get them right"
             )
+    notes += _lacking(names, counts)
     if (train == 1).any():
         notes.append(f"train has a single row of {_those(names, train == 1)}")
     is_absent = np.sum(list(counts.values()), axis=0) == 0
     if is_absent.any():
         notes.append(f"no row has the label {_those(names, is_absent)}")
+    return notes
+
+
+def _lacking(names: Sequence[str], counts: Mapping[SplitName, NDArray[np.int64]]) -> list[str]:
+    """Tell what validation and test cannot judge, for want of rows."""
+    notes = []
+    for role in _JUDGES:
+        found = counts[role] > 0
+        lacking = (counts["train"] > 0) & ~found
+        if found.sum() == 1:
+            notes.append(
+                f"every {role} row has the label {_those(names, found)}, of "
+                f"{int((counts['train'] > 0).sum())} that train has: a score there says little; "
+                f"give others with --{role}"
+            )
+        elif role == "validation" and lacking.any():
+            notes.append(
+                f"validation has no row of classes that train has ({_those(names, lacking)}): how "
+                "well they are told apart has no part in what is chosen"
+            )
     return notes
 
 

@@ -8,13 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hubbot.data.own_tables import OwnSplit, OwnTables, role_of, split_of_parquet
+from hubbot.data.own_tables import (
+    OwnSplit,
+    OwnTables,
+    chooses_and_tests,
+    role_of,
+    split_of_parquet,
+    trains_already,
+)
 from hubbot.errors import DatasetError, SettingsError
 from hubbot.printable import printable
 from hubbot.schema import SplitName
 
 _ROLES: tuple[SplitName, ...] = ("train", "validation", "test")
 _CONTENTS = "contents.json"
+_BY_FILES = "Download its files and give them one by one"
 
 
 def read_hub(
@@ -39,7 +47,7 @@ def read_hub(
         token: Token for reading.
 
     Raises:
-        SettingsError: If a split is not there, or several may be meant.
+        SettingsError: If a split is not there or named twice, or several may be meant.
         DatasetError: If the data set cannot be read.
     """
     if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub_id, re.ASCII) is None:
@@ -145,30 +153,45 @@ def _write(part: Any, folder: Path, file: str) -> dict[str, Any]:
 def _serving(
     hub_id: str, names: list[str], wanted: Mapping[SplitName, str | None]
 ) -> dict[SplitName, str]:
-    """Return which split of the data set serves as what."""
+    """Return which split of the data set serves as what; none that is named serves twice."""
+    said = _said(hub_id, names, wanted)
+    rest = [name for name in names if name not in said.values()]
     serving: dict[SplitName, str] = {}
     for role in _ROLES:
-        said = wanted.get(role)
-        if said is not None and said not in names:
-            raise SettingsError(
-                f"{hub_id}: no split {printable(said)!r} for --{role}; found {', '.join(names)}"
-            )
-        found = [said] if said else [name for name in names if role_of(name) == role]
+        found = [said[role]] if role in said else [n for n in rest if role_of(n) == role]
         if len(found) > 1 and role in found:
             found = [role]
         if len(found) > 1:
+            next_step = f"Say which with --{role}" if role != "train" else _BY_FILES
             raise SettingsError(
-                f"{hub_id}: more than one split may serve as {role}: {', '.join(found)}. Say which "
-                f"with --{role}"
+                f"{hub_id}: more than one split may serve as {role}: {', '.join(found)}. "
+                f"{next_step}"
             )
         if found:
             serving[role] = found[0]
     if "train" not in serving:
-        free = [name for name in names if name not in serving.values()]
+        for role, name in said.items():
+            if role_of(name) == "train" or len(names) == 1:
+                raise trains_already(name, role)
+        free = [name for name in rest if name not in serving.values()]
         if len(names) > 1 or not free:
             raise SettingsError(
-                f"{hub_id}: no split named train; found {', '.join(names)}. Download its files and "
-                "give them one by one"
+                f"{hub_id}: no split named train; found {', '.join(names)}. {_BY_FILES}"
             )
         serving["train"] = free[0]
     return serving
+
+
+def _said(
+    hub_id: str, names: list[str], wanted: Mapping[SplitName, str | None]
+) -> dict[SplitName, str]:
+    """Return the splits that the user named, each for one role."""
+    said = {role: name for role, name in wanted.items() if name is not None}
+    for role, name in said.items():
+        if name not in names:
+            raise SettingsError(
+                f"{hub_id}: no split {printable(name)!r} for --{role}; found {', '.join(names)}"
+            )
+    if len(set(said.values())) < len(said):
+        raise chooses_and_tests(f"{hub_id}, split {said['test']}")
+    return said

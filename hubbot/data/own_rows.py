@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 """Shares of the texts of a single file that become test and validation."""
 
+MOST_VALIDATION = 1000
+"""Rows of a long train that become validation, about."""
+
 _HALF = np.uint64(32)
 _LOW = np.uint64(2**32 - 1)
 
@@ -157,10 +160,33 @@ def roles_by_text(keys: Keys) -> dict[SplitName, NDArray[np.bool_]]:
     Returns:
         A mask of shape (n_rows,) for each split: 70, 10 and 20 % of the texts, on average.
     """
-    share = (keys >> _HALF).astype(np.float64) / 2.0**32
+    share = _shares(keys)
     is_test = share < TEST_SHARE
     is_validation = ~is_test & (share < TEST_SHARE + VALIDATION_SHARE)
     return {"train": ~is_test & ~is_validation, "validation": is_validation, "test": is_test}
+
+
+def validation_by_text(keys: Keys) -> NDArray[np.bool_]:
+    """Tell which rows of a train that has a test of its own become validation.
+
+    As in ``roles_by_text`` a row's text decides, so that a train sorted by class gives some of all.
+
+    Args:
+        keys: Hashes of the texts, shape (n_rows,).
+
+    Returns:
+        Mask of shape (n_rows,): 10 % of the texts on average, about ``MOST_VALIDATION`` rows where
+        that is less, and one text at least.
+    """
+    share = _shares(keys)
+    wanted = min(VALIDATION_SHARE, MOST_VALIDATION / max(len(keys), 1))
+    is_chosen: NDArray[np.bool_] = (share < wanted) | (share == share.min(initial=1.0))
+    return is_chosen
+
+
+def _shares(keys: Keys) -> NDArray[np.float64]:
+    """Return where each text lies between 0 and 1, by the upper half of its hash."""
+    return (keys >> _HALF).astype(np.float64) / 2.0**32
 
 
 def sample(rows: Rows, n_wanted: int, *, is_regression: bool) -> Rows:

@@ -7,14 +7,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubbot.data.guessing import nearest
 from hubbot.data.own_csv import copy_csv
 from hubbot.data.own_json import copy_json
-from hubbot.data.own_text import KINDS, PIECE, kind_of
+from hubbot.data.own_text import KINDS, PIECE, Kind, kind_of
 from hubbot.errors import DatasetError, SettingsError
 from hubbot.printable import printable
 from hubbot.schema import SplitName
@@ -44,6 +44,8 @@ class OwnSplit:
     """Columns that hold texts or numbers."""
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Other columns, and what they hold."""
+    kind: Kind = "parquet"
+    """What it was given as; only Parquet's types are the makers' own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ def read_local(source: str, *, validation: str | None, test: str | None, spool: 
         spool: Folder for the copies; must outlive the result.
 
     Raises:
-        SettingsError: If a file is not there or cannot be told apart from another.
+        SettingsError: If a file is not there, cannot be told apart from another, or is named twice.
         DatasetError: If a file cannot be read.
     """
     path = _path(source)
@@ -96,8 +98,10 @@ def read_local(source: str, *, validation: str | None, test: str | None, spool: 
         for role, name in further.items()
         if name is not None
     }
+    if len(_resolved(said)) < len(said):
+        raise chooses_and_tests(said["test"][0].name)
     files: dict[SplitName, tuple[Path, ...]] = {}
-    files |= _folder_files(path, said) if path.is_dir() else {"train": (_existing(path),)}
+    files |= _folder_files(path, said) if path.is_dir() else _single_file(_existing(path), said)
     files |= said
     notes: list[str] = []
     splits = {role: _own_split(role, part, spool, notes) for role, part in files.items()}
@@ -158,24 +162,63 @@ def _files_nearby(path: Path) -> str:
         return ""
 
 
+def chooses_and_tests(name: str) -> SettingsError:
+    """Return the refusal of a file, or split, that the user named for two roles."""
+    return SettingsError(
+        f"{printable(name)} is named for --validation and for --test; expected two, since rows "
+        "that choose the best epoch cannot test it: leave --validation out, which is cut from "
+        "train then"
+    )
+
+
+def trains_already(name: str, role: SplitName) -> SettingsError:
+    """Return the refusal of a file, or split, to train on that the user named for another role."""
+    return SettingsError(
+        f"--{role} {printable(name)}: the model is trained on this; expected other rows: name "
+        f"them, or leave --{role} out"
+    )
+
+
+def _resolved(said: Mapping[SplitName, tuple[Path, ...]]) -> set[Path]:
+    return {file.resolve() for part in said.values() for file in part}
+
+
+def _single_file(
+    path: Path, said: Mapping[SplitName, tuple[Path, ...]]
+) -> dict[SplitName, tuple[Path, ...]]:
+    _check_not_said([path], said)
+    return {"train": (path,)}
+
+
+def _check_not_said(train: Sequence[Path], said: Mapping[SplitName, tuple[Path, ...]]) -> None:
+    """Refuse files to train on that the user named as validation or test."""
+    files = {file.resolve() for file in train}
+    for role, (file,) in said.items():
+        if file.resolve() in files:
+            raise trains_already(file.name, role)
+
+
 def _folder_files(
     folder: Path, said: Mapping[SplitName, tuple[Path, ...]]
 ) -> dict[SplitName, tuple[Path, ...]]:
-    """Return the files of each split by their names, save those that the user named already."""
+    """Return the files of each split by their names, save what the user named already."""
     found = _readable(folder) or _readable(folder / "data")
     if not found:
         raise SettingsError(
             f"{printable(folder)}: no data files; expected train (and validation, test) with one "
             f"of the endings {', '.join(KINDS)}"
         )
+    taken = _resolved(said)
+    rest = [file for file in found if file.resolve() not in taken]
     roles: dict[SplitName, dict[str, list[Path]]] = {}
-    for file in found:
-        stem = _SHARD.sub("", _stem(file).lower())
-        role = role_of(stem)
+    for file in rest:
+        role = _role_of(file)
         if role is not None and role not in said:
-            roles.setdefault(role, {}).setdefault(stem + file.suffix, []).append(file)
+            key = _plain_stem(file) + file.suffix
+            roles.setdefault(role, {}).setdefault(key, []).append(file)
     if "train" not in roles:
-        rest = [file for file in found if all(file.name != part[0].name for part in said.values())]
+        is_lone = len(found) == 1
+        _check_not_said([file for file in found if is_lone or _role_of(file) == "train"], said)
         if len(rest) == 1:
             return {"train": (rest[0],)}
         raise SettingsError(
@@ -212,6 +255,15 @@ def _stem(path: Path) -> str:
     return Path(name).stem
 
 
+def _plain_stem(path: Path) -> str:
+    """Return a file's name without its ending and the number of a part."""
+    return _SHARD.sub("", _stem(path).lower())
+
+
+def _role_of(path: Path) -> SplitName | None:
+    return role_of(_plain_stem(path))
+
+
 def role_of(name: str) -> SplitName | None:
     """Return which split a name speaks of, by its first or last word; None where by neither.
 
@@ -238,7 +290,8 @@ def _own_split(role: SplitName, files: Sequence[Path], spool: Path, notes: list[
         notes.extend(copied.notes)
         unusable |= copied.unusable
         paths.append(copy)
-    return split_of_parquet(files[0].name, paths, unusable)
+    split = split_of_parquet(files[0].name, paths, unusable)
+    return replace(split, kind=kind_of(files[0]) or split.kind)
 
 
 def split_of_parquet(

@@ -6,12 +6,19 @@ is a ``SettingsError`` that names it; data that no option mends is a ``DatasetEr
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubbot.data.guessing import Choice, check_named, choose_columns
-from hubbot.data.labels import LabelCounts, LabelPlan, count_labels, plan_labels
+from hubbot.data.guessing import Choice, check_named, choose_columns, named_texts
+from hubbot.data.labels import (
+    LabelCounts,
+    LabelKind,
+    LabelPlan,
+    count_labels,
+    listed,
+    plan_labels,
+)
 from hubbot.data.load import read_label_names
 from hubbot.data.own_checks import MIN_ROWS, check_parts, check_size
 from hubbot.data.own_columns import describe_columns
@@ -25,10 +32,10 @@ from hubbot.data.own_rows import (
     sample,
     scan_rows,
     table_of,
+    validation_by_text,
 )
 from hubbot.data.own_tables import OwnSplit, OwnTables, is_local, read_local, text_pieces
 from hubbot.data.prepared import ROLES, write_target
-from hubbot.data.splitting import cut_ends
 from hubbot.errors import DatasetError, SettingsError
 from hubbot.printable import printable
 from hubbot.schema import SplitName, Target
@@ -132,6 +139,7 @@ def _read(
 
 def _choose(tables: OwnTables, texts: tuple[str, ...], label: str) -> Choice:
     train = tables.splits["train"]
+    texts = named_texts(texts, {*train.columns, *train.unusable})
     check_named(train.name, train.columns, train.unusable, texts=texts, label=label)
     if texts and label:
         return Choice(texts=texts, label=label, note="")
@@ -146,7 +154,24 @@ def _choose(tables: OwnTables, texts: tuple[str, ...], label: str) -> Choice:
     columns = describe_columns(train.columns, text_pieces(train, train.columns))
     if columns[0].rows == 0:
         raise DatasetError(f"{train.name}: no rows; expected {MIN_ROWS} or more")
-    return choose_columns(train.name, columns, texts=texts, label=label, unusable=train.unusable)
+    choice = choose_columns(train.name, columns, texts=texts, label=label, unusable=train.unusable)
+    if not label and train.kind in ("csv", "tsv"):
+        _check_header(train, choice.label)
+    return choice
+
+
+def _check_header(train: OwnSplit, label: str) -> None:
+    """Refuse a guessed label column that is called like one of its cells: a row, most likely."""
+    import pyarrow.compute as pc
+
+    for piece in text_pieces(train, [label]):
+        if pc.any(pc.equal(pc.utf8_trim_whitespace(piece.column(label)), label)).as_py():
+            raise DatasetError(
+                f"{train.name}: the first line must name the columns, found {printable(label)!r}, "
+                "which stands below it too, so that it looks like a row; put a line such as "
+                "text,label before it, or, if it does name them, name the label column with "
+                "--label-column"
+            )
 
 
 def _plan(
@@ -163,8 +188,7 @@ def _plan(
             counts[role] = found
     for role, found in counts.items():
         check_size(tables.splits[role].name, role, found.rows, is_single=len(counts) == 1)
-    path = tables.splits["train"].paths[0]
-    names = read_label_names(path, choice.label) or ()
+    names = _class_names([tables.splits[role] for role in counts], choice.label)
     plan = plan_labels(choice.label, counts, class_names=names, is_regression=is_regression)
     return plan, tuple(counts), [*notes, plan.note, *plan.odd]
 
@@ -180,7 +204,43 @@ def _label_counts(split: OwnSplit, choice: Choice) -> LabelCounts:
         n_rows = sum(piece.num_rows for piece in text_pieces(split, choice.texts))
         return LabelCounts(rows=n_rows, missing=n_rows, counts={}, is_numeric=False, is_whole=False)
     pieces = text_pieces(split, [choice.label])
-    return count_labels(piece.column(choice.label) for piece in pieces)
+    kind = _label_kind(split, choice.label)
+    return count_labels((piece.column(choice.label) for piece in pieces), kind=kind)
+
+
+def _label_kind(split: OwnSplit, label: str) -> LabelKind:
+    """Tell what the types of a split's files say of the label column, where all say the same."""
+    import pyarrow.parquet as pq
+    from pyarrow import types
+
+    if split.kind != "parquet":
+        return ""
+    kinds: set[LabelKind] = set()
+    for path in split.paths:
+        found = pq.read_schema(path).field(label).type
+        found = found.value_type if types.is_dictionary(found) else found
+        is_number = types.is_integer(found) or types.is_floating(found) or types.is_decimal(found)
+        kinds.add("numbers" if is_number else "words")
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _class_names(splits: Sequence[OwnSplit], label: str) -> tuple[str, ...]:
+    """Return what the files call their classes; one map must do for all, as they hold numbers."""
+    found: dict[tuple[str, ...], str] = {}
+    for split in splits:
+        for path in split.paths:
+            names = read_label_names(path, label)
+            if names:
+                found.setdefault(names, split.name)
+    if len(found) > 1:
+        (names, first), (others, second) = list(found.items())[:2]
+        raise DatasetError(
+            f"label column {printable(label)!r}: {first} calls the classes {listed(names)}, "
+            f"{second} calls them {listed(others)}; expected the same names in the same order, "
+            "since class numbers mean the names of their file: write the names in place of the "
+            "numbers in both"
+        )
+    return next(iter(found), ())
 
 
 def _usable(
@@ -211,12 +271,19 @@ def _divide(rows: Mapping[SplitName, Rows]) -> tuple[dict[SplitName, Rows], str]
         return {role: train.chosen(mask) for role, mask in roles.items()}, rule
     if len(rows) == 3:
         return dict(rows), f"as given: {_named(rows)}"
-    kept, cut = cut_ends(len(train.keys))
-    parts: dict[SplitName, Rows] = {"train": train.chosen(kept), "validation": train.chosen(cut)}
+    is_cut = validation_by_text(train.keys)
+    parts: dict[SplitName, Rows] = {
+        "train": train.chosen(~is_cut),
+        "validation": train.chosen(is_cut),
+    }
     parts["test"] = rows.get("test") or rows["validation"]
     used = "" if "test" in rows else ", its validation split, since it has no other labelled test"
-    first = "train" if len(cut) < 2 else f"the first and last {len(cut) // 2} rows of train"
-    return parts, f"test is {parts['test'].split.name}{used}; validation was cut from {first}"
+    n_cut = int(is_cut.sum())
+    return parts, (
+        f"test is {parts['test'].split.name}{used}; validation is {n_cut:,} "
+        f"{'row' if n_cut == 1 else 'rows'} of train, cut by a hash of each text, so that equal "
+        "texts lie together"
+    )
 
 
 def _named(rows: Mapping[SplitName, Rows]) -> str:

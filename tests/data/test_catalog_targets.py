@@ -276,6 +276,32 @@ def test_texts_of_train_in_test_are_counted(tmp_path: Path) -> None:
     )
 
 
+def test_texts_that_validation_shares_are_counted(tmp_path: Path) -> None:
+    validation = single("v", 10)
+    validation["text"][:3] = ["t0", "t1", "e7"]
+    notes = load(irony(tmp_path, validation=validation), "tweet_ev_irony").notes
+    assert (
+        "1 text of validation in test again (1 of 8 test rows): what was chosen on validation "
+        "looks too good on test" in notes
+    )
+    assert (
+        "2 different texts of train in validation again (2 of 10 validation rows): the best epoch "
+        "is chosen partly by what was learnt by heart" in notes
+    )
+    assert not [note for note in notes if "of train in test" in note]
+
+
+def test_classes_that_validation_lacks_are_told(tmp_path: Path) -> None:
+    train = single("t", 100) | {"label": [row // 25 for row in range(100)]}
+    write(tmp_path / "ag_news/train.parquet", train)
+    write(tmp_path / "ag_news/test.parquet", single("e", 12, 4))
+    target = load(tmp_path, "ag_news")
+    assert texts(target, "validation")[4:6] == ["t4", "t95"]
+    lacking = ", ".join(get_dataset("ag_news").label_names[1:3])
+    told = f"validation has no row of classes that train has ({lacking}): how well they are told"
+    assert [note for note in target.notes if note.startswith(told)]
+
+
 def test_a_pair_overlaps_only_where_both_sides_do(tmp_path: Path) -> None:
     sides = ("sentence1", "sentence2")
     rte(tmp_path)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hubbot.data.guessing import Choice, check_named, choose_columns
+from hubbot.data.guessing import Choice, check_named, choose_columns, named_texts
 from hubbot.data.own_columns import Column, describe_columns
 from hubbot.errors import SettingsError
 
@@ -236,6 +236,27 @@ def test_columns_that_the_user_cannot_mean_are_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         check_named("f.csv", ("text", "label"), {"tags": "lists"}, texts=texts, label=label)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (("text",), ("text",)),
+        (("a,b",), ("a", "b")),
+        (("a, b",), ("a", "b")),
+        (("review, long",), ("review, long",)),
+        (("review, long", "a"), ("review, long", "a")),
+        (("a,b", "review, long"), ("a", "b", "review, long")),
+        ((" c",), (" c",)),
+        (("a,",), ("a",)),
+        (("review, short",), ("review", "short")),
+        ((), ()),
+    ],
+)
+def test_a_comma_parts_two_columns_unless_one_is_called_so(
+    given: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    assert named_texts(given, {"a", "b", " c", "text", "review, long"}) == names
 
 
 REAL = {

@@ -1,5 +1,5 @@
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbot.data.labels import FEW, MANY, LabelCounts, LabelPlan, count_labels, plan_labels
+from hubbot.data.labels import (
+    FEW,
+    MANY,
+    LabelCounts,
+    LabelKind,
+    LabelPlan,
+    count_labels,
+    plan_labels,
+)
 from hubbot.errors import DatasetError, SettingsError
 
 
@@ -135,6 +143,53 @@ def test_numbers_beyond_the_data_sets_own_names_are_refused() -> None:
         plan(["0", "3"] * 9, class_names=("a", "b"))
 
 
+STARS = ("1", "2", "3", "4", "5")
+POLARITY = ("-1", "0", "1")
+
+
+def named(
+    cells: Mapping[str, tuple[Sequence[str | None], LabelKind]], names: Sequence[str]
+) -> LabelPlan:
+    found = {
+        role: count_labels([pa.array(part, pa.string())], kind=kind)
+        for role, (part, kind) in cells.items()
+    }
+    return plan_labels("label", found, class_names=names)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("names", [STARS, POLARITY, ("1", "2"), ("2.0", "1.0"), ("b", "a")])
+def test_types_tell_numbers_of_classes_from_names_that_look_like_numbers(
+    names: tuple[str, ...],
+) -> None:
+    places = [str(place) for place in range(len(names))]
+    expected: list[float | None] = [float(place) for place in range(len(names))]
+    by_number = named({"train": (places * 9, "numbers"), "test": (places, "numbers")}, names)
+    assert by_number.names == names
+    assert encode(by_number, [*places, "-1"]) == [*expected, None]
+    by_name = named({"train": ([*names] * 9, "words"), "test": (names, "words")}, names)
+    assert by_name.names == names
+    assert encode(by_name, [*names]) == expected
+
+
+@pytest.mark.parametrize("names", [STARS, POLARITY, ("1", "2")])
+@pytest.mark.parametrize(
+    ("train", "test"), [("numbers", ""), ("numbers", "words"), ("words", ""), ("", "")]
+)
+def test_numbers_that_may_be_names_are_refused_where_types_do_not_tell(
+    names: tuple[str, ...], train: LabelKind, test: LabelKind
+) -> None:
+    cells = {"train": (["0", "1"] * 9, train), "test": (["1"] * 9, test)}
+    with pytest.raises(DatasetError, match=r"cannot be told which is which; write every split as"):
+        named(cells, names)
+
+
+def test_names_that_are_words_or_their_own_numbers_go_with_numbers_of_any_file() -> None:
+    words = named({"train": (["0", "1"] * 9, "numbers"), "test": (["b", "1"], "")}, ("a", "b"))
+    assert encode(words, ["b", "0", "1"]) == [1, 0, 1]
+    alike = named({"train": (["0", "1"] * 9, "numbers"), "test": (["0", "1"], "")}, ("0", "1"))
+    assert encode(alike, ["0", "1"]) == [0, 1]
+
+
 def test_a_regression_on_named_classes_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"holds the classes a, b, and --regression needs num"):
         plan(["0", "1"] * 9, class_names=("a", "b"), is_regression=True)
@@ -151,6 +206,11 @@ def test_classes_that_differ_by_case_alone_are_told() -> None:
         (["1", "2", "NA", "?"] * 9, r"?, NA (18 rows) is taken as a missing label"),
         (["a", "b", "None"] * 9, r"None (9 rows) is taken as a class; where it stands for a mis"),
         (["0", "1", "2", "-1"] * 9, r"-1 (9 rows) is taken as a class; where it stands for a mis"),
+        (
+            ["a", "b", "-"] * 9,
+            r"- (9 rows) is taken as a class; where it stands for a missing label",
+        ),
+        (["a", "b", "--"] * 9, r"-- (9 rows) is taken as a class; where it stands for a missing l"),
         (["0", "1", "a", "b"] * 9, r"some classes are numbers (0, 1), others words (a, b): is th"),
     ],
 )
@@ -160,10 +220,24 @@ def test_what_may_not_have_been_meant_is_told(cells: list[str | None], told: str
 
 
 @pytest.mark.parametrize(
-    "cells", [["none", "favor"], ["-2", "-1", "0"], ["1", "2", ""], ["+", "-"]]
+    "cells", [["none", "favor"], ["-2", "-1", "0"], ["1", "2", ""], ["+", "-"], ["+", "-", "--"]]
 )
 def test_labels_as_they_should_be_need_no_word(cells: list[str | None]) -> None:
     assert plan(cells * 9).odd == ()
+
+
+def test_a_dash_in_place_of_a_gold_label_is_a_missing_one_and_told() -> None:
+    cells = ["entailment", "neutral", "-"] * 9
+    found = plan_labels("gold_label", {"train": count(cells)})
+    assert found.names == ("entailment", "neutral")
+    assert encode(found, ["-", "neutral"]) == [None, 1]
+    assert found.odd == ("label column 'gold_label': - (9 rows) is taken as a missing label",)
+
+
+def test_a_dash_beside_a_plus_is_a_gold_label() -> None:
+    found = plan_labels("gold_label", {"train": count(["+", "-"] * 9)})
+    assert found.names == ("+", "-")
+    assert found.odd == ()
 
 
 def test_a_stand_in_for_a_missing_number_is_no_number() -> None:

@@ -17,7 +17,12 @@ NAMES = ("sad", "happy")
 
 
 def add(
-    hub: LocalHub, tmp_path: Path, splits: dict[str, dict[str, Any]], *, has_names: bool = False
+    hub: LocalHub,
+    tmp_path: Path,
+    splits: dict[str, dict[str, Any]],
+    *,
+    has_names: bool = False,
+    names: tuple[str, ...] = NAMES,
 ) -> str:
     """Put a data set on the embedded Hub and return its revision."""
     import datasets
@@ -27,7 +32,7 @@ def add(
         path = tmp_path / f"{split}.parquet"
         part = datasets.Dataset.from_dict(columns)
         if has_names:
-            part = part.cast_column("label", datasets.ClassLabel(names=list(NAMES)))
+            part = part.cast_column("label", datasets.ClassLabel(names=list(names)))
         part.to_parquet(path)
         files[f"data/{split}-00000-of-00001.parquet"] = path
     hub.add_dataset("me/reviews", files)
@@ -74,6 +79,18 @@ def test_the_makers_class_names_are_kept(tmp_path: Path, hub: LocalHub) -> None:
     assert target.licence == ""
 
 
+@pytest.mark.parametrize("names", [("1", "2"), ("-1", "0")])
+def test_class_names_that_are_numbers_are_not_mistaken_for_numbers_of_classes(
+    tmp_path: Path, hub: LocalHub, names: tuple[str, ...]
+) -> None:
+    splits = {role: rows(role) for role in ("train", "validation", "test")}
+    revision = add(hub, tmp_path, splits, has_names=True, names=names)
+    target = load_own_target("me/reviews", revision=revision, cache_dir=tmp_path / "cache")
+    assert target.label_names == names
+    for split in target.splits.values():
+        assert pq.read_table(split.path)["label"].to_pylist() == rows("")["label"]
+
+
 def test_a_test_with_hidden_labels_is_passed_over_for_validation(
     tmp_path: Path, hub: LocalHub
 ) -> None:
@@ -83,11 +100,9 @@ def test_a_test_with_hidden_labels_is_passed_over_for_validation(
     target = load_own_target("me/reviews", revision=revision, cache_dir=tmp_path / "cache")
     texts = pq.read_table(target.splits["test"].path)["text"].to_pylist()
     assert all(text.startswith("validation ") for text in texts)
-    assert {role: split.n_rows for role, split in target.splits.items()} == {
-        "train": N - 6,
-        "validation": 6,
-        "test": N,
-    }
+    sizes = {role: split.n_rows for role, split in target.splits.items()}
+    assert sizes["train"] + sizes["validation"] == N
+    assert sizes["test"] == N
     assert any("split test: its labels are hidden" in note for note in target.notes)
     assert "its validation split" in target.split_rule
 
@@ -115,6 +130,38 @@ def test_splits_may_be_named_and_must_be_where_two_fit(tmp_path: Path, hub: Loca
     assert tables.splits["validation"].name == "me/reviews, split test_a"
     with pytest.raises(SettingsError, match=r"no split 'gone' for --test; found train, test_a, te"):
         read(tmp_path, revision=revision, test="gone")
+
+
+def test_a_split_that_is_named_for_one_role_has_no_other(tmp_path: Path, hub: LocalHub) -> None:
+    names = ("train", "validation", "test")
+    revision = add(hub, tmp_path, {name: rows(name) for name in names})
+    tables = read(tmp_path, revision=revision, test="validation")
+    assert {role: split.name for role, split in tables.splits.items()} == {
+        "train": "me/reviews, split train",
+        "test": "me/reviews, split validation",
+    }
+    for further, message in (
+        (
+            {"validation": "test", "test": "test"},
+            r"split test is named for --validation and for --te",
+        ),
+        ({"test": "train"}, r"--test train: the model is trained on this; expected other rows"),
+        ({"validation": "train"}, r"--validation train: .* or leave --validation out"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            read(tmp_path, revision=revision, **further)
+
+
+def test_the_lone_split_is_no_test(tmp_path: Path, hub: LocalHub) -> None:
+    revision = add(hub, tmp_path, {"whole": rows("whole")})
+    with pytest.raises(SettingsError, match=r"--test whole: the model is trained on this"):
+        read(tmp_path, revision=revision, test="whole")
+
+
+def test_where_two_splits_may_be_train_no_option_is_offered(tmp_path: Path, hub: LocalHub) -> None:
+    revision = add(hub, tmp_path, {name: rows(name) for name in ("train_r1", "train_r2")})
+    with pytest.raises(SettingsError, match=r"train_r1, train_r2\. Download its files and give th"):
+        read(tmp_path, revision=revision)
 
 
 def test_a_plain_split_name_goes_before_a_longer_one(tmp_path: Path, hub: LocalHub) -> None:

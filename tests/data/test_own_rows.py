@@ -19,6 +19,7 @@ from hubbot.data.own_rows import (
     scan_rows,
     table_of,
     text_keys,
+    validation_by_text,
 )
 from hubbot.data.own_tables import split_of_parquet
 from hubbot.errors import DatasetError
@@ -62,6 +63,27 @@ def test_the_rule_is_the_one_that_is_written_down() -> None:
         share = int.from_bytes(digest[4:], "little") / 2**32
         expected = "test" if share < 0.2 else "validation" if share < 0.3 else "train"
         assert role == expected
+
+
+@pytest.mark.parametrize(("n_rows", "wanted"), [(400, 0.1), (10_000, 0.1), (25_000, 0.04)])
+def test_the_rule_for_validation_is_the_one_that_is_written_down(
+    n_rows: int, wanted: float
+) -> None:
+    texts = [f"text {n}" for n in range(n_rows)]
+    for text, is_cut in zip(texts, validation_by_text(keys_of(texts)).tolist(), strict=True):
+        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+        assert is_cut == (int.from_bytes(digest[4:], "little") / 2**32 < wanted)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 5])
+def test_a_short_train_gives_a_text_to_validation_too(n_rows: int) -> None:
+    for start in range(50):
+        texts = [f"{start} and {n}" for n in range(n_rows)]
+        assert validation_by_text(keys_of(texts)).any()
+
+
+def test_a_train_without_rows_gives_none() -> None:
+    assert validation_by_text(keys_of([]).astype(np.uint64)).tolist() == []
 
 
 TEXTS = st.lists(st.text(max_size=6), min_size=1, max_size=60)

@@ -80,9 +80,73 @@ def test_a_plain_name_goes_before_a_longer_one(tmp_path: Path) -> None:
 
 def test_further_files_are_found_beside_and_inside(tmp_path: Path) -> None:
     folder = write(tmp_path / "d", "train.csv", "validation_a.csv", "validation_b.csv")
-    tables = read(tmp_path, folder, validation="validation_a.csv", test=str(folder / "train.csv"))
+    beside = write(tmp_path, "beside.csv") / "beside.csv"
+    tables = read(tmp_path, folder, validation="validation_a.csv", test=str(beside))
     assert tables.splits["validation"].name == "validation_a.csv"
-    assert tables.splits["test"].name == "train.csv"
+    assert tables.splits["test"].name == "beside.csv"
+
+
+@pytest.mark.parametrize(
+    ("names", "further", "roles"),
+    [
+        (
+            ("train.csv", "validation.csv", "test.csv"),
+            {"test": "validation.csv"},
+            {"train": "train.csv", "test": "validation.csv"},
+        ),
+        (
+            ("train.csv", "dev.csv", "test.csv"),
+            {"validation": "test.csv"},
+            {"train": "train.csv", "validation": "test.csv"},
+        ),
+        (
+            ("train_a.csv", "train_b.csv"),
+            {"test": "train_b.csv"},
+            {"train": "train_a.csv", "test": "train_b.csv"},
+        ),
+    ],
+)
+def test_a_file_that_is_named_for_one_role_has_no_other(
+    tmp_path: Path, names: tuple[str, ...], further: dict[str, str], roles: dict[str, str]
+) -> None:
+    tables = read(tmp_path, write(tmp_path / "d", *names), **further)
+    assert {role: split.name for role, split in tables.splits.items()} == roles
+
+
+@pytest.mark.parametrize(
+    ("source", "further", "message"),
+    [
+        (
+            "train.csv",
+            {"validation": "dev.csv", "test": "dev.csv"},
+            r"dev\.csv is named for --validation and for --test; expected two, .*leave --valid",
+        ),
+        ("", {"validation": "dev.csv", "test": "link.csv"}, r"is named for --validation and for"),
+        ("train.csv", {"test": "train.csv"}, r"--test train\.csv: the model is trained on this"),
+        ("", {"test": "train.csv"}, r"--test train\.csv: .*or leave --test out"),
+        ("", {"validation": "train.csv"}, r"--validation train\.csv: the model is trained on this"),
+    ],
+)
+def test_the_same_file_for_two_roles_is_refused(
+    tmp_path: Path, source: str, further: dict[str, str], message: str
+) -> None:
+    folder = write(tmp_path / "d", "train.csv", "dev.csv")
+    (folder / "link.csv").symlink_to(folder / "dev.csv")
+    paths = {role: str(folder / name) for role, name in further.items()}
+    with pytest.raises(SettingsError, match=message):
+        read(tmp_path, folder / source, **paths)
+
+
+def test_the_lone_file_of_a_folder_is_no_test(tmp_path: Path) -> None:
+    folder = write(tmp_path / "d", "reviews.csv")
+    with pytest.raises(SettingsError, match=r"--test reviews\.csv: the model is trained on this"):
+        read(tmp_path, folder, test="reviews.csv")
+
+
+def test_files_that_are_all_named_leave_none_to_train_on(tmp_path: Path) -> None:
+    folder = write(tmp_path / "d", "a.csv", "b.csv")
+    with pytest.raises(SettingsError, match=r"no file is named train; found a\.csv, b\.csv"):
+        read(tmp_path, folder, validation="a.csv", test="b.csv")
 
 
 def test_a_single_file_keeps_its_name_and_names_its_source(tmp_path: Path) -> None:

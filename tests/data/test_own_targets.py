@@ -1,9 +1,10 @@
 import csv
+import hashlib
 import json
 import random
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from hubbot.data.own_targets import load_own_target
-from hubbot.data.splitting import cut_ends
 from hubbot.errors import DatasetError, SettingsError
 from hubbot.schema import SplitName, Target
 
@@ -128,19 +128,190 @@ def test_given_splits_are_used_as_they_are(tmp_path: Path) -> None:
     )
 
 
-def test_a_missing_validation_is_cut_from_both_ends_of_train(tmp_path: Path) -> None:
+def is_cut(text: str, share: float = 0.1) -> bool:
+    """The rule as it is written: the upper half of a text's hash, as a number from 0 to 1."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest[4:], "little") / 2**32 < share
+
+
+def test_a_missing_validation_is_cut_from_train_by_a_hash_of_each_text(tmp_path: Path) -> None:
     train = some(100, kind="train")
     target = load_splits(tmp_path, {"train": train, "test": some(20, kind="test")})
-    kept, cut = cut_ends(100)
-    assert [row["text"] for row in read(target, "validation")] == [train[n]["text"] for n in cut]
-    assert [row["text"] for row in read(target, "train")] == [train[n]["text"] for n in kept]
-    assert "the first and last 5 rows of train" in target.split_rule
+    words = [row["text"] for row in train]
+    cut = [text for text in words if is_cut(text)]
+    assert 0 < len(cut) < 20
+    assert [row["text"] for row in read(target, "validation")] == cut
+    assert [row["text"] for row in read(target, "train")] == [t for t in words if t not in cut]
+    assert f"validation is {len(cut)} rows of train, cut by a hash of each" in target.split_rule
+
+
+def test_a_train_sorted_by_label_gives_validation_rows_of_each(tmp_path: Path) -> None:
+    train = [row | {"label": "abcdefgh"[n // 75]} for n, row in enumerate(some(600))]
+    test = some(40, kind="test", labels="abcdefgh")
+    target = load_splits(tmp_path, {"train": train, "test": test})
+    assert {row["label"] for row in read(target, "validation")} == set(range(8))
+    assert not noted(target, "validation has no row")
+
+
+def test_equal_texts_of_train_lie_on_one_side(tmp_path: Path) -> None:
+    splits = {"train": [*some(200), *some(200)], "test": some(20, kind="test")}
+    target = load_splits(tmp_path, splits)
+    sides = [{row["text"] for row in read(target, role)} for role in ("train", "validation")]
+    assert sides[1]
+    assert not sides[0] & sides[1]
+
+
+def test_a_long_train_gives_a_thousand_rows_to_validation(tmp_path: Path) -> None:
+    train = some(40_000)
+    target = load_splits(tmp_path, {"train": train, "test": some(20, kind="test")})
+    cut = [row["text"] for row in train if is_cut(row["text"], 1000 / 40_000)]
+    assert [row["text"] for row in read(target, "validation")] == cut
+    assert abs(len(cut) - 1000) < 4 * 1000**0.5
 
 
 def test_without_a_test_the_validation_split_is_it(tmp_path: Path) -> None:
     target = load_splits(tmp_path, {"train": some(100), "dev": some(20, kind="dev")})
-    assert sizes(target) == {"train": 90, "validation": 10, "test": 20}
+    assert all(row["text"].startswith("dev ") for row in read(target, "test"))
+    assert sizes(target)["train"] + sizes(target)["validation"] == 100
+    assert sizes(target)["test"] == 20
     assert "test is dev.csv, its validation split" in target.split_rule
+
+
+def write_named(path: Path, names: Sequence[str], n_rows: int, *, kind: str = "a") -> None:
+    """Write a Parquet file as ``datasets`` does: class numbers, and what they are called."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist(some(n_rows, kind=kind, labels=range(len(names))))
+    label = {"names": list(names), "_type": "ClassLabel"}
+    info = {"info": {"features": {"text": {"_type": "Value"}, "label": label}}}
+    pq.write_table(
+        table.replace_schema_metadata({"huggingface": json.dumps(info)}),
+        path,
+    )
+
+
+@pytest.mark.parametrize("names", [("1", "2", "3", "4", "5"), ("-1", "0", "1"), ("1", "2")])
+def test_class_names_that_are_numbers_are_not_mistaken_for_numbers_of_classes(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    write_named(tmp_path / "f.parquet", names, 600)
+    target = load(tmp_path, tmp_path / "f.parquet")
+    assert target.label_names == names
+    assert sum(sizes(target).values()) == 600
+    for role in target.splits:
+        for row in read(target, role):
+            assert row["label"] == int(row["text"].split()[3]) % len(names)
+
+
+def write_in_words(path: Path, names: Sequence[str], n_rows: int) -> None:
+    write_named(path, names, n_rows)
+    table = pq.read_table(path)
+    words = pa.array([names[number] for number in table["label"].to_pylist()])
+    pq.write_table(table.set_column(1, "label", words), path)
+
+
+def test_class_names_in_place_of_numbers_are_read_as_names(tmp_path: Path) -> None:
+    names = ("5", "4", "3", "2", "1")
+    write_in_words(tmp_path / "f.parquet", names, 600)
+    target = load(tmp_path, tmp_path / "f.parquet")
+    assert target.label_names == names
+    for row in read(target, "train"):
+        assert row["label"] == int(row["text"].split()[3]) % 5
+
+
+@pytest.mark.parametrize("write_train", [write_named, write_in_words])
+def test_numbers_of_a_csv_test_are_not_guessed_to_be_names_or_numbers(
+    tmp_path: Path, write_train: Callable[[Path, Sequence[str], int], None]
+) -> None:
+    write_train(tmp_path / "d" / "train.parquet", ("1", "2"), 100)
+    write_csv(tmp_path / "d" / "test.csv", some(20, kind="test", labels=[1, 2]))
+    with pytest.raises(DatasetError, match=r"classes are called 1, 2, .*cannot be told which is"):
+        load(tmp_path, tmp_path / "d")
+
+
+def test_splits_that_name_their_classes_differently_are_refused(tmp_path: Path) -> None:
+    write_named(tmp_path / "d" / "train.parquet", ("neg", "neu", "pos"), 100)
+    write_named(tmp_path / "d" / "test.parquet", ("neg", "pos"), 20, kind="test")
+    message = r"test\.parquet calls the classes neg, pos, train\.parquet calls them neg, neu, pos;"
+    with pytest.raises(DatasetError, match=message):
+        load(tmp_path, tmp_path / "d")
+    write_named(tmp_path / "d" / "test.parquet", ("pos", "neu", "neg"), 20, kind="test")
+    with pytest.raises(DatasetError, match=r"expected the same names in the same order"):
+        load(tmp_path, tmp_path / "d")
+
+
+def test_a_file_named_as_test_does_not_choose_too(tmp_path: Path) -> None:
+    splits = {name: some(60, kind=name) for name in ("train", "validation", "test")}
+    target = load_splits(tmp_path, splits, test="validation.csv")
+    assert all(row["text"].startswith("validation ") for row in read(target, "test"))
+    assert all(row["text"].startswith("train ") for row in read(target, "validation"))
+
+
+def test_rows_without_a_gold_label_are_left_out_and_told(tmp_path: Path) -> None:
+    rows = [
+        {
+            "gold_label": ("entailment", "neutral", "contradiction", "-")[n % 4],
+            "sentence1": f"a sentence of the number {n}",
+            "sentence2": f"another sentence of the number {n}",
+        }
+        for n in range(400)
+    ]
+    (tmp_path / "f.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    target = load(tmp_path, tmp_path / "f.jsonl")
+    assert target.label_names == ("contradiction", "entailment", "neutral")
+    assert sum(sizes(target).values()) == 300
+    assert noted(target, "label column 'gold_label': - (100 rows) is taken as a missing label")
+
+
+@pytest.mark.parametrize("role", ["validation", "test"])
+def test_numbers_that_are_all_the_same_rank_nothing_and_are_refused(
+    tmp_path: Path, role: str
+) -> None:
+    splits = {
+        name: some(100, kind=name, labels=[2.5] if name == role else [n / 4 for n in range(9)])
+        for name in ("train", "validation", "test")
+    }
+    with pytest.raises(DatasetError, match=rf"all 100 {role} rows have the label 2\.5; .*--{role}"):
+        load_splits(tmp_path, splits)
+
+
+@pytest.mark.parametrize("role", ["validation", "test"])
+def test_a_split_of_one_class_is_told(tmp_path: Path, role: str) -> None:
+    splits = {
+        name: some(60, kind=name, labels=["b"] if name == role else ["a", "b", "c"])
+        for name in ("train", "validation", "test")
+    }
+    target = load_splits(tmp_path, splits)
+    assert noted(target, f"every {role} row has the label b, of 3 that train has")
+    assert not noted(target, "validation has no row")
+
+
+def test_classes_that_validation_lacks_are_told(tmp_path: Path) -> None:
+    splits = {
+        name: some(60, kind=name, labels="ab" if name == "validation" else "abcd")
+        for name in ("train", "validation", "test")
+    }
+    target = load_splits(tmp_path, splits)
+    assert noted(target, "validation has no row of classes that train has (c, d): how well")
+
+
+def headless(tmp_path: Path, n_rows: int = 200, header: str = "") -> Path:
+    labels = ("positive", "negative")
+    rows = [f'"the {n} review, of all",{labels[n % 2]}' for n in range(n_rows)]
+    (tmp_path / "f.csv").write_text("\n".join([header, *rows] if header else rows))
+    return tmp_path / "f.csv"
+
+
+def test_a_csv_without_a_header_does_not_lose_its_first_row(tmp_path: Path) -> None:
+    message = r"f\.csv: the first line must name the columns, found 'positive', which stands below"
+    with pytest.raises(DatasetError, match=message):
+        load(tmp_path, headless(tmp_path))
+
+
+def test_a_label_column_called_like_a_class_can_be_named(tmp_path: Path) -> None:
+    path = headless(tmp_path, header="text,positive")
+    with pytest.raises(DatasetError, match=r"name the label column with --label-column"):
+        load(tmp_path, path)
+    assert sum(sizes(load(tmp_path, path, label_column="positive")).values()) == 200
 
 
 @pytest.mark.parametrize("hidden", ["-1", ""])
@@ -166,7 +337,8 @@ def test_a_test_file_without_the_label_column_is_passed_over(tmp_path: Path) -> 
 def test_further_files_serve_as_named(tmp_path: Path) -> None:
     write_csv(tmp_path / "more.csv", some(25, kind="more"))
     target = load_rows(tmp_path, some(100), test=str(tmp_path / "more.csv"))
-    assert sizes(target) == {"train": 90, "validation": 10, "test": 25}
+    assert sizes(target)["train"] + sizes(target)["validation"] == 100
+    assert sizes(target)["test"] == 25
     assert target.source == "f.csv, more.csv"
 
 
@@ -335,7 +507,8 @@ def test_more_rows_than_wanted_are_sampled_by_class_and_told(tmp_path: Path) -> 
 
 def test_a_given_test_is_not_sampled_because_train_is_long(tmp_path: Path) -> None:
     target = load_splits(tmp_path, {"train": some(999), "test": some(90, kind="t")}, max_rows=100)
-    assert sizes(target) == {"train": 90, "validation": 10, "test": 90}
+    assert sizes(target)["train"] + sizes(target)["validation"] == 100
+    assert sizes(target)["test"] == 90
 
 
 def test_nothing_but_the_target_stays_behind(tmp_path: Path) -> None:
@@ -401,7 +574,10 @@ def test_real_similarities_are_a_regression(tmp_path: Path) -> None:
     assert target.is_pair
     original = pq.read_table(SHARED / "glue" / "stsb" / "validation.parquet")
     assert [row["label"] for row in read(target, "test")] == original["label"].to_pylist()
-    assert sizes(target) == {"train": 5749 - 574, "validation": 574, "test": 1500}
+    assert sizes(target)["train"] + sizes(target)["validation"] == 5749
+    assert sizes(target)["test"] == 1500
+    spread = (5749 * 0.1 * 0.9) ** 0.5
+    assert abs(sizes(target)["validation"] - 574.9) < 4 * spread
 
 
 @needs_real_data
