@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -23,36 +24,40 @@ COMMAND = (
 )
 
 
-def start(ledger: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "hubbot", *COMMAND],
-        env=os.environ | {"HUBBOT_LEDGER_FILE": str(ledger)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
+def start(ledger: Path, log: Path) -> "subprocess.Popen[str]":
+    with log.open("w") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-m", "hubbot", *COMMAND],
+            env=os.environ | {"HUBBOT_LEDGER_FILE": str(ledger)},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            start_new_session=True,
+        )
 
 
-def finish(ledger: Path) -> Any:
-    process = start(ledger)
+def finish(ledger: Path, log: Path) -> Any:
+    process = start(ledger, log)
     out, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     return json.loads(out)
 
 
-def rows(ledger: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Every finished cell: its key, and when and how long it was trained."""
+def finished(ledger: Path) -> set[tuple[str, int]]:
+    """Model and seed of every cell that the ledger holds."""
     if not ledger.exists():
-        return {}
+        return set()
     with sqlite3.connect(ledger) as connection:
         try:
-            found = connection.execute(
-                "SELECT weights_digest, target_digest, protocol, seed, seconds, score FROM cells"
-            ).fetchall()
+            return set(connection.execute("SELECT model, seed FROM cells").fetchall())
         except sqlite3.OperationalError:  # killed before the first table
-            return {}
-    return {row[:4]: row[4:] for row in found}
+            return set()
+
+
+def begun(log: Path) -> set[tuple[str, int]]:
+    """Model and seed of every training that a run told of."""
+    lines = re.findall(r"^(\S+) on mnli, seed (\d+): load", log.read_text(), re.MULTILINE)
+    return {(model, int(seed)) for model, seed in lines}
 
 
 def test_killed_three_times_it_ends_with_the_same_gains_and_trains_no_cell_twice(
@@ -61,23 +66,29 @@ def test_killed_three_times_it_ends_with_the_same_gains_and_trains_no_cell_twice
     weights = Path(str(sound["config.json"])).parent / "model.safetensors"
     hub.add_model(BASE, {**sound, "model.safetensors": weights})
     hub.add_model("me/child", dict(sound))
-    whole = finish(tmp_path / "whole.sqlite")
-    ledger = tmp_path / "killed.sqlite"
-    moments = random.Random(7)  # noqa: S311 - moments, not secrets
-    seen: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    for _ in range(3):
-        process = start(ledger)
-        time.sleep(moments.uniform(4, 14))
+    whole = finish(tmp_path / "whole.sqlite", tmp_path / "whole.log")
+    cells = {(model, seed) for model in (BASE, "me/child") for seed in range(2)}
+    assert begun(tmp_path / "whole.log") == cells
+    ledger, moments = tmp_path / "killed.sqlite", random.Random(7)  # noqa: S311 - moments
+    left = []
+    for number in range(3):
+        before, log = finished(ledger), tmp_path / f"killed-{number}.log"
+        process = start(ledger, log)
+        while number and len(finished(ledger)) == len(before):  # the first dies at any moment
+            assert process.poll() is None
+            time.sleep(0.2)
+        time.sleep(moments.uniform(0.2, 4) if number else moments.uniform(2, 12))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
-        now = rows(ledger)
-        assert {key: now[key] for key in seen} == seen, "a finished cell was trained again"
-        seen = now
-    found = finish(ledger)
-    after = rows(ledger)
-    assert {key: after[key] for key in seen} == seen
-    assert len(after) == 4
+        assert not before & begun(log), "a finished cell was trained again"
+        left.append(len(finished(ledger)))
+    assert left == sorted(left)
+    assert any(0 < number < len(cells) for number in left), "killed in the middle"
+    before = finished(ledger)
+    found = finish(ledger, tmp_path / "last.log")
+    assert begun(tmp_path / "last.log") == cells - before
+    assert finished(ledger) == cells
     assert found["gains"] == whole["gains"]
     assert found["avg_gain"] == pytest.approx(whole["avg_gain"])
