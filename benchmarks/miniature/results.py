@@ -26,6 +26,7 @@ from hubbot.gains.smoother import Rows
 from hubbot.gains.validation import cross_validate
 from hubbot.records.cells import Cell
 from hubbot.records.ledger import Ledger
+from hubbot.schema import DEFAULT_HEAD
 
 HERE = Path(__file__).parent
 DRAWS = 10_000
@@ -45,6 +46,8 @@ def main() -> None:
         parser.error(f"gains by one protocol expected, found {sorted(protocols)}")
     with Ledger(arguments.study / "ledger.sqlite") as ledger:
         cells = list(ledger.cells(protocol=protocols.pop()))
+    if not cells:
+        parser.error(f"{arguments.study / 'ledger.sqlite'} holds no fine-tunings of the study")
     write_cells(out / "cells.csv", cells)
     write_probes(out / "lp.csv", probes.values())
     write_gains(out, gains, probes)
@@ -136,7 +139,7 @@ def targets_of(gains: dict[str, Any]) -> list[str]:
 
 
 def lp_of(probe: dict[str, Any]) -> float:
-    return float(probe["lp_gain"]["linear"])
+    return float(probe["lp_gain"][DEFAULT_HEAD])  # as predictions and calibrations go by
 
 
 def tell_costs(cells: Sequence[Cell]) -> None:

@@ -9,6 +9,7 @@
 # to work in. Two parts may run beside each other; OMP_NUM_THREADS=1 gives each one core.
 set -eu
 export HF_HUB_DISABLE_XET=1 # the embedded Hub takes files as Git LFS does
+export HUBBOT_LEDGER_FILE="$STUDY/ledger.sqlite" HUBBOT_RECORDS_DIR="$STUDY/scores" HUBBOT_CACHE_DIR="$STUDY/cache"
 
 BASE=sentence-transformers/all-MiniLM-L6-v2
 TARGETS=${TARGETS:-rte,cola,wic,copa,tweet_ev_irony,tweet_ev_emotion}
