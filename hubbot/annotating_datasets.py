@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hubbot.annotating import links_of, publish_change, refuse, writing_account
 from hubbot.errors import CardError, RemoteError
 from hubbot.measurement import hub_api
-from hubbot.schema import DatasetAnnotation, Proposal, RemoteDataset, SensitivityNote
+from hubbot.schema import (
+    DatasetAnnotation,
+    Proposal,
+    Published,
+    RemoteDataset,
+    SensitivityNote,
+)
 from hubbot.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from hubbot.hub.accounts import Account
 
 _NO_WORDS = (
     "its card has no words of its own, and a card that holds nothing but hubbot's section is not "
@@ -38,7 +48,7 @@ def publish_dataset_note(
         HubbotError: The kind says what happened; nothing half-done is left on the Hub.
     """
     from hubbot.publishing.card import is_opted_out
-    from hubbot.publishing.dataset_card import check_note, read_notes
+    from hubbot.publishing.dataset_card import check_note, fuller_note, read_notes
     from hubbot.publishing.diff import diff
 
     check_note(note)
@@ -48,22 +58,33 @@ def publish_dataset_note(
         return _left_alone(note.dataset if remote is None else remote.dataset, reason or "")
     account = writing_account(settings, remote, is_sending=send, confirm=confirm)
     note = _renamed(note, remote.dataset)
+    stays: SensitivityNote | None = None
+    """The note on the card last looked at, main branch's or pull request's, that keeps ours off."""
+
+    def propose(text: bytes, parent: str) -> Proposal:
+        nonlocal stays
+        stays = fuller_note(read_notes(text), note)
+        return propose_dataset_notes([note], text, parent, settings)
 
     def carry_over(proposal: Proposal, ours: bytes) -> Proposal:
         notes = [*read_notes(ours), note]
         return propose_dataset_notes(notes, proposal.old, proposal.parent, settings)
 
     published = publish_change(
-        propose_dataset_notes([note], card, remote.revision, settings),
-        rebuild=lambda text, parent: (
-            None if is_opted_out(text) else propose_dataset_notes([note], text, parent, settings)
-        ),
+        propose(card, remote.revision),
+        rebuild=lambda text, parent: None if is_opted_out(text) else propose(text, parent),
         account=account,
         is_sending=send,
         settings=settings,
         carry_over=carry_over,
     )
     change = published.change
+    if published.action == "unchanged" and stays is not None:
+        reason = (
+            f"the result of all rows ({stays.protocol}, {stays.date}) stays: one of part of them "
+            f"or of other passes ({note.protocol}) does not replace it"
+        )
+        return replace(_left_alone(remote.dataset, reason), url=published.url)
     return DatasetAnnotation(
         dataset=remote.dataset,
         action=published.action,
@@ -94,11 +115,41 @@ def check_dataset_card(
     Raises:
         HubbotError: If a note could not be sent: no token, one that only reads, nobody agreed.
     """
-    remote, _, reason = look_at_dataset(dataset, settings)
+    remote, card, reason = look_at_dataset(dataset, settings)
     if remote is None or reason is not None:
         return _left_alone(dataset if remote is None else remote.dataset, reason or "")
-    writing_account(settings, remote, is_sending=send, confirm=confirm)
-    return None
+    account = writing_account(settings, remote, is_sending=send, confirm=confirm)
+    found = _look_for_refusal(remote, card, account, settings)
+    if found.action != "skipped":
+        return None
+    return replace(_left_alone(remote.dataset, found.reason), url=found.url)
+
+
+def _look_for_refusal(
+    remote: RemoteDataset, card: bytes, account: "Account", settings: Settings
+) -> Published:
+    """Return what would become of any change: a pull request of ours may have been refused."""
+    from hubbot.publishing.card import is_opted_out
+    from hubbot.publishing.dataset_card import TITLE
+
+    def change(text: bytes, parent: str) -> Proposal:
+        return Proposal(
+            model=remote.dataset,
+            parent=parent,
+            old=text,
+            new=text + b"\n",
+            title=TITLE,
+            body="",
+            repo_type="dataset",
+        )
+
+    return publish_change(
+        change(card, remote.revision),
+        rebuild=lambda text, parent: None if is_opted_out(text) else change(text, parent),
+        account=account,
+        is_sending=False,
+        settings=settings,
+    )
 
 
 def look_at_dataset(

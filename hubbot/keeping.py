@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hubbot.catalog.architectures import find_architecture
 from hubbot.catalog.gain_protocols import gain_protocol_of
 from hubbot.cells import Bench, train
 from hubbot.errors import SettingsError
@@ -13,9 +14,19 @@ from hubbot.settings import Settings, load_settings
 from hubbot.targets import Columns, OnData, ignore_data, read_labels, read_target, score_of
 
 
-def write_minimal_card(folder: Path, architecture: Architecture) -> None:
-    """Say what a saved checkpoint was trained from: its shape alone may fit several models."""
-    text = f"---\nbase_model: {architecture.hub_id}\n---\n"
+def write_minimal_card(folder: Path, architecture: Architecture, start: str = "") -> None:
+    """Say what a saved checkpoint was trained from: its shape alone may fit several models.
+
+    Args:
+        folder: Where it is saved.
+        architecture: Always named: by another start alone it may not be recognised again.
+        start: Hub id of the checkpoint that it was trained from; empty for the architecture's.
+    """
+    lines = [f"base_model: {architecture.hub_id}"]
+    if start and find_architecture(start) != architecture:
+        lines = ["base_model:", f"- {start}", f"- {architecture.hub_id}"]
+        lines.append("base_model_relation: finetune")  # two without it are taken for a merge
+    text = "\n".join(["---", *lines, "---", ""])
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -64,7 +75,9 @@ def finetune(
     with Ledger(settings.ledger_file) as ledger:
         bench = Bench(settings=settings, protocol=protocol, ledger=ledger, report=report)
         output = train(bench, checkpoint, target, seed, save_to=out)
-    write_minimal_card(out, checkpoint.architecture)
+    # A folder's name is no start that a reader could get.
+    start = checkpoint.local.model if checkpoint.local.revision else ""
+    write_minimal_card(out, checkpoint.architecture, start)
     return FineTuned(
         model=checkpoint.local.model,
         revision=checkpoint.local.revision,

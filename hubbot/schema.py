@@ -525,6 +525,18 @@ class SensitivityNote:
     """Day of the measurement."""
     hubbot_version: str
     """Version that measured."""
+    label_column: str = ""
+    """Label column as the user named it; empty for a data set of the catalog, and for a guess."""
+    text_columns: str = ""
+    """Text columns as the user named them, commas between; empty as above."""
+    n_train: int | None = None
+    """Training rows where the data set has more than were used; None where all were, but for
+    those that the protocol's name leaves out."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is of part of the rows, or of other passes than the recipe's."""
+        return "+" in self.protocol or self.n_train is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

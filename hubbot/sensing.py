@@ -12,7 +12,8 @@ from hubbot.catalog.gain_protocols import gain_protocol_of
 from hubbot.cells import Bench, expect_cells, measure_cells
 from hubbot.comparing import check_cells, compare
 from hubbot.data.own_tables import is_local
-from hubbot.errors import IntegrityError, SettingsError
+from hubbot.data.prepared import ROLES
+from hubbot.errors import CardError, IntegrityError, RemoteError, SettingsError
 from hubbot.evaluating import SEEDS
 from hubbot.extras import require_extra
 from hubbot.measurement import Checkpoint, Report, is_folder, no_report, obtain_base
@@ -93,6 +94,7 @@ def sensitivity(
     return _sensed(
         target,
         _home(dataset, columns),
+        columns or Columns(),
         strong=strong,
         base=base,
         rank=candidate.rank,
@@ -104,6 +106,7 @@ def sensitivity(
 def _sensed(
     target: Target,
     home: tuple[str, str | None],
+    columns: Columns,
     *,
     strong: Checkpoint,
     base: Checkpoint,
@@ -137,7 +140,20 @@ def _sensed(
         split_rule=target.split_rule,
         notes=target.notes,
         flags=last.flags,
+        label_column=columns.label,
+        text_columns=columns.text,
+        is_sampled=not target.is_catalog and _is_sampled(target, columns.max_rows),
     )
+
+
+def _is_sampled(target: Target, max_rows: int) -> bool:
+    """Return whether rows were left out for their number.
+
+    Each split as given is then cut to exactly so many rows; where there were one or two, others
+    were cut from it afterwards.
+    """
+    train, validation, test = (target.splits[role].n_rows for role in ROLES)
+    return max_rows in {train, validation, test, train + validation, train + validation + test}
 
 
 def _home(dataset: str, columns: Columns | None) -> tuple[str, str | None]:
@@ -195,26 +211,49 @@ def check_can_send(
     return check_dataset_card(hub_id, settings=settings, send=True, confirm=confirm)
 
 
-def publish_sensed(found: Sensed, *, settings: Settings, send: bool) -> DatasetAnnotation:
+def publish_sensed(found: Sensed, *, settings: Settings, send: bool) -> DatasetAnnotation | None:
     """Propose what was found to the data set's card by pull request, or show what that would be.
 
     Args:
         found: From ``sensitivity``.
         settings: Tokens, opt-out list, and who runs the bot.
-        send: Whether to write to the Hub; ``check_can_send`` has asked for consent.
+        send: Whether to write to the Hub; ``check_can_send`` has asked for consent. Without it
+            nothing that is in the way is an error.
+
+    Returns:
+        What was or would be done; None where the data were not read from the Hub, whose card then
+        cannot name their revision.
 
     Raises:
-        HubbotError: As ``publish_dataset_note``.
+        HubbotError: As ``publish_dataset_note``, where it is to be sent.
     """
     from hubbot.annotating_datasets import publish_dataset_note
+
+    if not (found.hub_id and found.data_revision):
+        return None
+    if found.flags:
+        return _not_proposed(found, f"not fit for a card: {'; '.join(found.flags)}")
+    try:
+        return publish_dataset_note(
+            _note(found), settings=settings, send=send, confirm=lambda _: True
+        )
+    except (CardError, RemoteError, SettingsError) as error:
+        if send:
+            raise
+        return _not_proposed(found, str(error))
+
+
+def _not_proposed(found: Sensed, reason: str) -> DatasetAnnotation:
+    return DatasetAnnotation(
+        dataset=found.hub_id, action="skipped", reason=reason, url=None, diff=""
+    )
+
+
+def _note(found: Sensed) -> SensitivityNote:
+    """Return what a card says of the outcome."""
     from hubbot.gains.paired import LEVEL
 
-    if found.flags:
-        reason = f"not fit for a card: {'; '.join(found.flags)}"
-        return DatasetAnnotation(
-            dataset=found.hub_id, action="skipped", reason=reason, url=None, diff=""
-        )
-    note = SensitivityNote(
+    return SensitivityNote(
         dataset=found.hub_id,
         revision=found.data_revision,
         target=found.dataset,
@@ -234,8 +273,10 @@ def publish_sensed(found: Sensed, *, settings: Settings, send: bool) -> DatasetA
         verdict=found.verdict,
         date=datetime.now(tz=UTC).date(),
         hubbot_version=__version__,
+        label_column=found.label_column,
+        text_columns=",".join(found.text_columns),
+        n_train=found.sizes[-1].n_train if found.is_sampled else None,
     )
-    return publish_dataset_note(note, settings=settings, send=send, confirm=lambda _: True)
 
 
 def _at(

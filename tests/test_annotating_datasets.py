@@ -14,6 +14,7 @@ from hubbot.annotating_datasets import (
 )
 from hubbot.errors import CardError, IntegrityError, RemoteError, SettingsError
 from hubbot.localhub.server import LocalHub
+from hubbot.publishing.dataset_card import read_notes
 from hubbot.schema import SensitivityNote
 from hubbot.settings import Settings
 
@@ -150,6 +151,40 @@ def test_the_same_note_again_is_unchanged_also_once_merged(
     assert writes() == []
 
 
+FULL = replace(NOTE, date=datetime.date(2026, 1, 1))
+TRIALS: dict[str, dict[str, Any]] = {
+    "a few training rows": {"protocol": "gain-roberta@1+train50"},
+    "one pass": {"protocol": "gain-roberta@1+epochs1"},
+    "a sample": {"n_train": 500},
+}
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_a_small_trial_does_not_replace_the_full_result_and_the_reason_is_said(
+    world: LocalHub, writes: Callable[[], list[str]], trial: str, is_merged: bool
+) -> None:
+    own = settings_of(ANN)
+    publish_dataset_note(FULL, settings=own, send=True)
+    if is_merged:
+        world.merge_pull_request(DATA, 1, "ann", kind="datasets")
+    world.clear_log()
+    changes: dict[str, Any] = {"gain": 0.1, "interval": (-5.0, 5.2)} | TRIALS[trial]
+    found = publish_dataset_note(replace(NOTE, **changes), settings=own, send=True)
+    assert (found.action, found.diff) == ("skipped", "")
+    assert "all rows (gain-roberta@1, 2026-01-01) stays" in found.reason
+    assert writes() == []
+
+
+def test_the_full_result_replaces_a_small_trial(world: LocalHub) -> None:
+    own = settings_of(ANN)
+    trial = replace(NOTE, protocol="gain-roberta@1+train50", gain=3.0)
+    assert publish_dataset_note(trial, settings=own, send=True).action == "opened"
+    assert publish_dataset_note(FULL, settings=own, send=True).action == "updated"
+    card = world.read_file(DATA, "README.md", "refs/pr/1", kind="datasets")
+    assert [note.protocol for note in read_notes(card)] == ["gain-roberta@1"]
+
+
 def test_notes_are_read_back_from_the_hub(world: LocalHub) -> None:
     own = settings_of(ANN)
     assert read_dataset_notes(DATA, own) == (DATA, [])
@@ -250,3 +285,22 @@ def test_what_would_be_in_the_way_later_is_said_before(world: LocalHub) -> None:
     found = check_dataset_card(DATA, settings=settings_of(ANN), send=True)
     assert found is not None
     assert (found.dataset, found.action) == (DATA, "skipped")
+
+
+def test_a_refusal_of_long_ago_is_found_before_anything_is_measured(
+    world: LocalHub, writes: Callable[[], list[str]]
+) -> None:
+    own = settings_of(ANN)
+    sent = publish_dataset_note(NOTE, settings=own, send=True)
+    assert check_dataset_card(DATA, settings=own, send=True) is None, "it is open"
+    world.comment(DATA, 1, "bot", "hubbot stop", kind="datasets")
+    world.clear_log()
+    found = check_dataset_card(DATA, settings=own, send=True)
+    assert found is not None
+    assert (found.action, found.url) == ("skipped", sent.url)
+    assert "asks to be left alone" in found.reason
+    world.close_pull_request(DATA, 1, "ann", kind="datasets")
+    closed = check_dataset_card(DATA, settings=own, send=True)
+    assert closed is not None
+    assert "closed without being merged" in closed.reason
+    assert writes() == []

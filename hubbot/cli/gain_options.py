@@ -42,7 +42,7 @@ TextColumns = Annotated[
         "--text-column",
         "--text-columns",
         metavar="NAME",
-        help="Text column; twice for pairs. Guessed where not given.",
+        help="Text column; twice for pairs, or a comma between. Guessed where not given.",
     ),
 ]
 LabelColumn = Annotated[
@@ -78,10 +78,9 @@ def columns_of(
     is_regression: bool | None,
     max_rows: int,
 ) -> Columns:
-    """Put together what a user says of a data set; commas part names too."""
-    names = tuple(name for item in text or () for name in map(str.strip, item.split(",")) if name)
+    """Put together what a user says of a data set; commas in names are seen to with the data."""
     return Columns(
-        text=names,
+        text=tuple(item for item in text or () if item.strip(" ,")),
         label=label,
         config=config,
         validation=validation,

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -77,15 +77,18 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in pairs:
-        table.add_row(Text(name), Text(_shown(value)))
+        table.add_row(Text(_shown(name)), Text(_shown(value)))
     _console().print(table)
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table on standard output."""
-    table = Table(title=title, title_justify="left", show_lines=False)
+    # As text: a plain string would be read as markup.
+    caption = Text(_shown(title), style="table.title")
+    table = Table(title=caption, title_justify="left", show_lines=False)
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=index == 0)
+        justify: Literal["left", "right"] = "left" if index == 0 else "right"
+        table.add_column(Text(_shown(name)), justify=justify, no_wrap=index == 0)
     for row in rows:
         table.add_row(*(Text(_shown(cell)) for cell in row))
     _console().print(table)

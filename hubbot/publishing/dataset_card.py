@@ -31,6 +31,7 @@ __all__ = [
     "annotate_dataset",
     "check_note",
     "dataset_pull_request_body",
+    "fuller_note",
     "has_own_words",
     "is_opted_out",
     "read_notes",
@@ -53,7 +54,7 @@ def annotate_dataset(
     """Return the card with notes in its section, beside those that it holds already.
 
     Of two notes on one architecture and target the newer stays, and of two from one day the given
-    one, unless both tell a reader the same.
+    one, unless both tell a reader the same. One of part of the rows never replaces a full one.
 
     Args:
         card: README.md.
@@ -152,6 +153,19 @@ def check_note(note: SensitivityNote) -> None:
             )
 
 
+def fuller_note(notes: Sequence[SensitivityNote], new: SensitivityNote) -> SensitivityNote | None:
+    """Return the note that stays because the new one is of part of the rows; None without one.
+
+    Args:
+        notes: Those on the card.
+        new: As it would be written.
+    """
+    if not new.is_short:
+        return None
+    held = (note for note in notes if _key(note) == _key(new) and not note.is_short)
+    return next(held, None)
+
+
 def says_the_same(old: SensitivityNote, new: SensitivityNote) -> bool:
     """Return whether two notes tell a reader the same of the same comparison.
 
@@ -180,22 +194,29 @@ def _merged(
     kept = {_key(note): note for note in held}
     for note in notes:
         old = kept.get(_key(note))
-        if old is None or not (says_the_same(old, note) or old.date > note.date):
+        if old is None or _replaces(note, old):
             kept[_key(note)] = note
     return [kept[key] for key in sorted(kept)]
 
 
-def _key(note: SensitivityNote) -> tuple[str, str, str]:
-    """Return what a note is about: target, configuration and architecture, as a card writes them.
+def _replaces(new: SensitivityNote, old: SensitivityNote) -> bool:
+    if new.is_short != old.is_short:
+        return old.is_short
+    return not (says_the_same(old, new) or old.date > new.date)
+
+
+def _key(note: SensitivityNote) -> tuple[str, ...]:
+    """Return what a note is about, as a card writes it: target, columns and architecture.
 
     A target that is the data set itself has no name of its own, so that renaming it is no other.
     """
-    return name(own_target(note)), name(note.config or ""), name(note.architecture)
+    columns = (note.config or "", note.label_column, note.text_columns)
+    return name(own_target(note)), *map(name, columns), name(note.architecture)
 
 
 def _identity(note: SensitivityNote) -> tuple[Any, ...]:
     names = (note.base_model, note.intermediate_model, note.protocol, note.metric)
-    counts = (note.seeds, note.n_test, round(note.level, 4))
+    counts = (note.seeds, note.n_train, note.n_test, round(note.level, 4))
     return (*_key(note), *map(name, names), *counts)
 
 

@@ -26,10 +26,12 @@ _REVISION_LENGTH = 12
 _NAME = r"(?:`[^`]+`|(?:&#[0-9]+;|[A-Za-z0-9]|[^\x00-\x7f])+)"
 _ITEM = re.compile(
     rf"- (?P<architecture>{_NAME})(?: on (?P<target>{_NAME}))?"
-    rf"(?: in configuration (?P<config>{_NAME}))?: "
+    rf"(?: in configuration (?P<config>{_NAME}))?(?:, label column (?P<label_column>{_NAME}))?"
+    rf"(?:, text columns (?P<text_columns>{_NAME}))?: "
     rf"(?P<intermediate_model>{_NAME})(?: at revision (?P<intermediate_revision>{_NAME}))?"
     rf" against (?P<base_model>{_NAME}); "
-    rf"(?P<seeds>[0-9]+) seeds?, (?P<n_test>[0-9]+) test rows? scored by (?P<metric>{_NAME})"
+    r"(?P<seeds>[0-9]+) seeds?, (?:(?P<n_train>[0-9]+) sampled training rows?, )?"
+    rf"(?P<n_test>[0-9]+) test rows? scored by (?P<metric>{_NAME})"
     r"(?:, standard error (?P<se>[0-9]+\.[0-9]+))?; "
     rf"protocol (?P<protocol>{_NAME}); "
     rf"data set (?P<dataset>{_NAME})(?: at revision (?P<revision>{_NAME}))?; "
@@ -97,11 +99,12 @@ def _row(note: SensitivityNote, label: str, has_labels: bool) -> str:
 
 def _item(note: SensitivityNote) -> str:
     se = "" if note.se is None else f", standard error {points(note.se):.2f}"
+    rows = "" if note.n_train is None else f"{_counted(note.n_train, 'sampled training row')}, "
     return (
         f"- {name(note.architecture)}{_where(note)}: "
         f"{name(note.intermediate_model)}{_at(note.intermediate_revision)} "
         f"against {name(note.base_model)}; "
-        f"{_counted(note.seeds, 'seed')}, {_counted(note.n_test, 'test row')} "
+        f"{_counted(note.seeds, 'seed')}, {rows}{_counted(note.n_test, 'test row')} "
         f"scored by {name(note.metric)}{se}; "
         f"protocol {name(note.protocol)}; "
         f"data set {name(note.dataset)}{_at(note.revision)}; "
@@ -116,14 +119,16 @@ def own_target(note: SensitivityNote) -> str:
 
 def _label(note: SensitivityNote) -> str:
     """Return what tells targets of one data set apart in the table; empty for the only one."""
-    shown = own_target(note) or note.config or ""
-    return name(shown) if shown else ""
+    shown = (own_target(note) or note.config or "", note.label_column)
+    return ", ".join(name(text) for text in shown if text)
 
 
 def _where(note: SensitivityNote) -> str:
     target = own_target(note)
     words = f" on {name(target)}" if target else ""
-    return words + (f" in configuration {name(note.config)}" if note.config else "")
+    words += f" in configuration {name(note.config)}" if note.config else ""
+    words += f", label column {name(note.label_column)}" if note.label_column else ""
+    return words + (f", text columns {name(note.text_columns)}" if note.text_columns else "")
 
 
 def _at(revision: str) -> str:
@@ -187,6 +192,9 @@ def _note(row: Mapping[str, str | None], item: Mapping[str, str | None]) -> Sens
             level=round(float(str(row["percent"])) / 100, 6),
             se=None if item["se"] is None else float(item["se"]),
             seeds=int(str(item["seeds"])),
+            n_train=None if item["n_train"] is None else int(item["n_train"]),
+            label_column=_plain(item["label_column"]),
+            text_columns=_plain(item["text_columns"]),
             n_test=int(str(item["n_test"])),
             verdict=html.unescape(str(row["verdict"])),
             date=Date.fromisoformat(str(item["date"])),

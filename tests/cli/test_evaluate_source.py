@@ -60,6 +60,14 @@ def test_a_source_is_trained_once_at_each_size_and_measured_like_any_checkpoint(
         (("me/child", "--source-sizes", "50"), "go with --source"),
         (("me/child", "-a", MINILM), "go with --source"),
         (("me/child", "--plot", "gains.png"), "go with --source"),
+        (("me/child", "--text-column", "text"), "a --source of your own"),
+        (("me/child", "--label-column", "label"), "a --source of your own"),
+        (("me/child", "--config", "en"), "a --source of your own"),
+        (("me/child", "--validation", "v.csv"), "a --source of your own"),
+        (("me/child", "--test", "t.csv"), "a --source of your own"),
+        (("me/child", "--no-regression"), "a --source of your own"),
+        (("me/child", "--max-rows", "500"), "a --source of your own"),
+        (("--source", "mnli", "-a", MINILM, "--max-rows", "500"), "fixes its columns"),
         (("--source", "mnli", "-a", MINILM, "--plot", "gains.pdf"), "found '.pdf'"),
         (("--source", "mnli", "-a", MINILM, "--source-sizes", "1"), "training size 1"),
         (("--source", "absent.csv", "-a", MINILM), "absent.csv"),
@@ -72,3 +80,23 @@ def test_wrong_usage_is_told_before_anything_is_trained(
     assert ran.code == 2
     assert match in ran.err
     assert "seed 0" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        (("--text-column", "absent"), "--text-column absent: no such column"),
+        (("--label-column", "absent"), "--label-column absent: no such column"),
+        (("--config", "en"), "--config en"),
+        (("--validation", "absent.csv"), "absent.csv"),
+        (("--test", "absent.csv"), "absent.csv"),
+        (("--max-rows", "5"), "--max-rows 5: expected 100 or more"),
+        (("--regression",), "--regression"),
+    ],
+)
+def test_what_is_said_of_a_source_reaches_its_reading(
+    hubbot: Hubbot, films: Any, options: tuple[str, ...], match: str
+) -> None:
+    ran = hubbot("evaluate", "--source", films.files["train"], "-a", MINILM, *options)
+    assert ran.code in (1, 2)
+    assert match in ran.err

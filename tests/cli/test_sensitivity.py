@@ -53,11 +53,17 @@ def test_sending_opens_one_pull_request_and_a_second_run_leaves_it(
     assert ran.json["protocol"] in card.decode()
     assert request.author == "bot"
     assert "discussions/1" in ran.err
+    first = ran.json
+    told = first.pop("card")
+    assert (told["action"], told["url"]) == ("opened", f"{hub.url}/datasets/{DATA}/discussions/1")
+    assert "+<!-- hubbot:begin -->" in told["diff"]
 
     before, sent = n_cells(), len(writes())
     again = hubbot(*command)
     assert again.code == 0, again.err
-    assert again.json == ran.json
+    told = again.json["card"]
+    assert (told["action"], told["diff"]) == ("unchanged", "")
+    assert {key: again.json[key] for key in first} == first
     assert (n_cells(), len(writes())) == (before, sent), "neither trained nor written again"
     assert len(hub.pull_requests(on_hub, kind="datasets")) == 1
 
@@ -70,6 +76,19 @@ def test_without_send_the_hub_is_only_read(
     assert writes() == []
     for words in ("me/child", "gain-minilm@1", "p-value", "as given", f"{DATA}: "):
         assert words in ran.out
+    assert "+<!-- hubbot:begin -->" in ran.out, "the exact diff"
+    assert f"{DATA}: Dry run: nothing was written" in ran.err
+
+
+def test_the_numbers_are_printed_whatever_becomes_of_the_card(
+    hub: LocalHub, hubbot: Hubbot, child: str, on_hub: str, token: Callable[..., str]
+) -> None:
+    token("bot")
+    hub.faults.fail("POST", r"/api/datasets/ann/films/commit/main", 403)
+    ran = hubbot("sensitivity", on_hub, *TWO_SEEDS, "--send", "--yes", "--json")
+    assert ran.code == 4
+    assert ran.json["card"] is None
+    assert ran.json["seeds"] == 2
 
 
 def test_a_copy_of_the_base_model_is_answered_for_but_never_sent(
@@ -88,8 +107,9 @@ def test_a_copy_of_the_base_model_is_answered_for_but_never_sent(
         *("sensitivity", on_hub, "-a", MINILM, "--with", "me/copy", "--seeds", "2"),
         *("--send", "--yes", "--json"),
     )
-    assert ran.code == 0, ran.err
+    assert ran.code == 3, ran.err
     assert ran.json["gain"] == 0
+    assert ran.json["card"]["action"] == "skipped"
     assert "no difference" in ran.json["verdict"]
     assert "holds the base model's weights" in ran.err
     assert writes() == []
@@ -111,6 +131,7 @@ def test_sizes_beyond_the_rows_are_all_of_them_and_each_is_drawn(
         (("--to-see", "nan"), "--to-see nan"),
         (("--to-see", "200"), "up to 100 points"),
         (("--to-see", "0"), "above 0"),
+        (("--yes",), "--yes goes with --send"),
         (("--plot", "sizes.gif"), ".png or .svg"),
         (("--sizes", "1,all"), "training size 1"),
         (("--with", "bert-tiny-of-nobody"), "bert-tiny-of-nobody"),

@@ -17,6 +17,7 @@ from hubbot.publishing.dataset_card import (
     annotate_dataset,
     check_note,
     dataset_pull_request_body,
+    fuller_note,
     has_own_words,
     read_notes,
     remove_notes,
@@ -108,6 +109,10 @@ def test_a_note_is_read_back_as_it_was_printed() -> None:
         {"gain": -0.001, "interval": (-0.004, 0.004), "se": 0.0},
         {"gain": 100.0, "interval": (-100.0, 100.0)},
         {"dataset": "glue", "target": "glue"},
+        {"label_column": "stars"},
+        {"label_column": "how good?", "text_columns": "title,body | more"},
+        {"text_columns": "body", "target": "sst5", "n_train": 1},
+        {"n_train": 16_000},
     ],
 )
 def test_every_kind_of_note_is_read_back(change: dict[str, Any]) -> None:
@@ -150,6 +155,19 @@ def test_targets_of_one_data_set_stand_beside_each_other() -> None:
     assert b"| Architecture | Target | Gain (points) |" in card
 
 
+def test_another_column_is_another_target() -> None:
+    notes = [
+        NOTE,
+        replace(NOTE, label_column="stars", gain=3.0),
+        replace(NOTE, label_column="stars", text_columns="title", gain=4.0),
+    ]
+    card = annotate_dataset(annotate_dataset(CARD, notes[:1]), notes[1:])
+    assert read_notes(card) == [shown(note) for note in notes]
+    assert b"| Architecture | Target | Gain (points) |" in card
+    assert b"| `roberta-base` | `stars` | +3.00 |" in card
+    assert b", label column `stars`, text columns `title`: " in card
+
+
 def test_the_only_target_needs_no_column() -> None:
     assert b"| Architecture | Gain (points) | Interval |" in annotate_dataset(CARD, [NOTE])
 
@@ -173,6 +191,39 @@ def test_an_older_note_does_not_replace_a_newer_one() -> None:
     card = annotate_dataset(CARD, [NOTE])
     older = replace(NOTE, gain=2.0, interval=(0.5, 3.5), date=datetime.date(2025, 12, 31))
     assert annotate_dataset(card, [older]) == card
+
+
+SHORT = [
+    {"protocol": "gain-roberta@1+train50"},
+    {"protocol": "gain-roberta@1+epochs1"},
+    {"protocol": "gain-roberta@1", "n_train": 500},
+]
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_a_note_of_part_of_the_rows_never_replaces_a_full_one(short: dict[str, Any]) -> None:
+    full = replace(NOTE, protocol="gain-roberta@1")
+    trial = replace(NOTE, gain=3.5, date=datetime.date(2026, 3, 4), **short)
+    card = annotate_dataset(CARD, [full])
+    assert annotate_dataset(card, [trial]) == card
+    assert fuller_note([full], trial) == full
+    assert read_notes(annotate_dataset(CARD, [trial, full])) == [shown(full)]
+    assert fuller_note([trial], full) is None
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_a_newer_small_trial_replaces_an_older_one(short: dict[str, Any]) -> None:
+    trial = replace(NOTE, gain=3.5, **short)
+    card = annotate_dataset(CARD, [replace(NOTE, protocol="gain-roberta@1+train10")])
+    assert read_notes(annotate_dataset(card, [trial])) == [shown(trial)]
+    assert fuller_note(read_notes(card), trial) is None
+
+
+def test_a_small_trial_on_another_column_stands_beside_the_full_result() -> None:
+    full = replace(NOTE, protocol="gain-roberta@1")
+    trial = replace(NOTE, label_column="stars")
+    assert fuller_note([full], trial) is None
+    assert len(read_notes(annotate_dataset(CARD, [full, trial]))) == 2
 
 
 @pytest.mark.parametrize(
@@ -205,6 +256,7 @@ def test_a_note_that_says_the_same_changes_no_byte(change: dict[str, Any]) -> No
         {"protocol": "gain-roberta@2"},
         {"intermediate_model": "bob/another"},
         {"base_model": "roberta-base"},
+        {"n_train": 500},
         {"metric": "spearman"},
     ],
 )
@@ -340,7 +392,10 @@ def test_a_sound_note_passes() -> None:
 
 # Untrusted text
 
-NAMED = ("target", "config", "architecture", "intermediate_model", "base_model", "protocol")
+NAMED = (
+    *("target", "config", "architecture", "intermediate_model", "base_model", "protocol"),
+    *("label_column", "text_columns"),
+)
 
 
 def called(text: str) -> SensitivityNote:
@@ -391,7 +446,7 @@ def test_strangers_text_is_read_back(text: str) -> None:
     note = called(text)
     (read,) = read_notes(annotate_dataset(CARD, [note]))
     seen = " ".join(re.sub("[\n\x1b\u202e\u202c]", " ", text).split())
-    assert [getattr(read, name) for name in (*NAMED, "verdict")] == [seen] * 7
+    assert [getattr(read, name) for name in (*NAMED, "verdict")] == [seen] * 9
     assert annotate_dataset(annotate_dataset(CARD, [note]), [note]) == annotate_dataset(
         CARD, [note]
     )
@@ -464,6 +519,8 @@ def notes(draw: st.DrawFn) -> SensitivityNote:
         NOTE,
         target=draw(st.just("ann/data") | NAMES),
         config=draw(st.none() | NAMES),
+        label_column=draw(st.just("") | NAMES),
+        n_train=draw(st.none() | st.integers(1, 10**6)),
         architecture=draw(NAMES),
         intermediate_model=draw(NAMES),
         gain=gain,
@@ -514,6 +571,16 @@ def test_numbers_are_read_back_to_two_decimals(note: SensitivityNote) -> None:
     assert read.gain == pytest.approx(note.gain, abs=0.00501)
     assert read.interval == pytest.approx(note.interval, abs=0.00501)
     assert (read.se is None) == (note.se is None)
-    same = {"level", "seeds", "n_test", "date", "metric", "protocol", "base_model", "dataset"}
+    same = {
+        "level",
+        "seeds",
+        "n_train",
+        "n_test",
+        "date",
+        "metric",
+        "protocol",
+        "base_model",
+        "dataset",
+    }
     assert same <= {field.name for field in fields(note)}
     assert all(getattr(read, name) == getattr(note, name) for name in same)
