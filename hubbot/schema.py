@@ -362,8 +362,12 @@ class Target:
     is_catalog: bool = False
     """Whether it is the catalog's data set, so that its name means the same everywhere."""
     is_whole: bool = True
-    """Whether it has the rows that its makers published, as far as the catalog knows; scores and
-    gains on part of a data set do not compare with those on the whole."""
+    """Whether it has all rows that there are: none sampled, and for the catalog's, the rows that
+    its makers published. What is measured on part of a data set does not compare."""
+    label_column: str = ""
+    """Column that the labels are from, named or guessed; empty for the catalog's."""
+    text_columns: tuple[str, ...] = ()
+    """One or two columns that the texts are from; none for the catalog's."""
 
     @property
     def is_regression(self) -> bool:

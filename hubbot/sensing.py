@@ -12,7 +12,6 @@ from hubbot.catalog.gain_protocols import gain_protocol_of
 from hubbot.cells import Bench, expect_cells, measure_cells
 from hubbot.comparing import check_cells, compare
 from hubbot.data.own_tables import is_local
-from hubbot.data.prepared import ROLES
 from hubbot.errors import CardError, IntegrityError, RemoteError, SettingsError
 from hubbot.evaluating import SEEDS
 from hubbot.extras import require_extra
@@ -94,7 +93,6 @@ def sensitivity(
     return _sensed(
         target,
         _home(dataset, columns),
-        columns or Columns(),
         strong=strong,
         base=base,
         rank=candidate.rank,
@@ -106,7 +104,6 @@ def sensitivity(
 def _sensed(
     target: Target,
     home: tuple[str, str | None],
-    columns: Columns,
     *,
     strong: Checkpoint,
     base: Checkpoint,
@@ -140,20 +137,10 @@ def _sensed(
         split_rule=target.split_rule,
         notes=target.notes,
         flags=last.flags,
-        label_column=columns.label,
-        text_columns=columns.text,
-        is_sampled=not target.is_catalog and _is_sampled(target, columns.max_rows),
+        label_column=target.label_column,
+        text_columns=target.text_columns,
+        is_sampled=not (target.is_catalog or target.is_whole),
     )
-
-
-def _is_sampled(target: Target, max_rows: int) -> bool:
-    """Return whether rows were left out for their number.
-
-    Each split as given is then cut to exactly so many rows; where there were one or two, others
-    were cut from it afterwards.
-    """
-    train, validation, test = (target.splits[role].n_rows for role in ROLES)
-    return max_rows in {train, validation, test, train + validation, train + validation + test}
 
 
 def _home(dataset: str, columns: Columns | None) -> tuple[str, str | None]:
@@ -289,13 +276,21 @@ def _at(
     to_see: float,
 ) -> SensedSize:
     """Measure both models at one training size."""
+    from hubbot.gains.measured_checks import BASE_LEARNED_NOTHING
     from hubbot.gains.sensitivity import judge
 
+    measure_cells(bench, strong, target, seeds[:1])  # what cannot be loaded shows at once
     others = measure_cells(bench, base, target, seeds)
     own = measure_cells(bench, strong, target, seeds)
     flags = _flags(bench, target, own, others)
     paired = compare(target, own, others)
     told = judge(paired, to_see=to_see)
+    verdict = told.verdict
+    if f"{BASE_LEARNED_NOTHING} on {target.name}" in flags:
+        verdict = (
+            f"{verdict}; the pretrained model learned nothing from these rows (a guess is as "
+            "good), so more rows or epochs may say otherwise"
+        )
     return SensedSize(
         n_train=int(own[0].details["n_train"]),
         protocol=bench.protocol.identifier,
@@ -303,7 +298,7 @@ def _at(
         interval=told.interval,
         se=told.se,
         p_value=told.p_value,
-        verdict=told.verdict,
+        verdict=verdict,
         score=paired.score,
         base_score=paired.base_score,
         seeds_needed=told.seeds_needed,

@@ -12,7 +12,7 @@ from hubbot.errors import RemoteError, SettingsError
 from hubbot.localhub.server import LocalHub
 from hubbot.outcomes import Sensed, SensedSize
 from hubbot.publishing.dataset_card import read_notes
-from hubbot.sensing import _is_sampled, publish_sensed
+from hubbot.sensing import publish_sensed
 from hubbot.settings import Settings
 
 DATA = "ann/films"
@@ -138,4 +138,5 @@ def test_a_sample_is_known_however_many_files_there_are(
     files: dict[str, Any] = {split: str(tmp_path / f"{split}.csv") for split in others}
     source = str(tmp_path / "train.csv")
     target = load_own_target(source, **files, max_rows=300, cache_dir=tmp_path / "cache")
-    assert _is_sampled(target, 300) is (n_rows == 400)
+    assert target.is_whole is (n_rows == 200)
+    assert (target.label_column, target.text_columns) == ("label", ("text",))

@@ -52,10 +52,14 @@ Config = Annotated[
     str | None, typer.Option("--config", metavar="NAME", help="Configuration of a Hub data set.")
 ]
 ValidationFile = Annotated[
-    str | None, typer.Option("--validation", metavar="FILE", help="File of the validation split.")
+    str | None,
+    typer.Option(
+        "--validation", metavar="FILE", help="File (on the Hub: split) that serves as validation."
+    ),
 ]
 TestFile = Annotated[
-    str | None, typer.Option("--test", metavar="FILE", help="File of the test split.")
+    str | None,
+    typer.Option("--test", metavar="FILE", help="File (on the Hub: split) that serves as test."),
 ]
 Regression = Annotated[
     bool | None,

@@ -91,9 +91,11 @@ def load_own_target(
         choice = _choose(tables, text_columns, label_column)
         plan, visible, notes = _plan(tables, choice, is_regression=is_regression)
         rows: dict[SplitName, Rows] = {}
+        is_whole = True
         for role in visible:
-            rows[role], said = _usable(tables.splits[role], choice, plan, max_rows)
+            rows[role], said, has_all = _usable(tables.splits[role], choice, plan, max_rows)
             notes += said
+            is_whole = is_whole and has_all
         parts, rule = _divide(rows)
         notes += check_parts(parts, plan.names)
         return write_target(
@@ -107,6 +109,9 @@ def load_own_target(
             folder=cache_dir / "targets" / "own" / _folder_name(tables.name),
             notes=notes,
             revision=tables.revision,
+            is_whole=is_whole,
+            label_column=choice.label,
+            text_columns=choice.texts,
         )
 
 
@@ -245,18 +250,19 @@ def _class_names(splits: Sequence[OwnSplit], label: str) -> tuple[str, ...]:
 
 def _usable(
     split: OwnSplit, choice: Choice, plan: LabelPlan, max_rows: int
-) -> tuple[Rows, list[str]]:
-    """Return the rows that are used, and notes on the others."""
+) -> tuple[Rows, list[str], bool]:
+    """Return the rows that are used, notes on the others, and whether none was sampled away."""
     kept, left_out = scan_rows(split, choice.texts, choice.label, plan)
     used = sample(kept, max_rows, is_regression=plan.is_regression)
     notes = list(left_out)
-    if len(used.keys) < len(kept.keys):
+    is_whole = len(used.keys) == len(kept.keys)
+    if not is_whole:
         how = "" if plan.is_regression else "every class in its share, "
         notes.append(
             f"{split.name}: {len(used.keys):,} of its {len(kept.keys):,} rows are used, {how}"
             "chosen by a hash of the text; --max-rows sets how many"
         )
-    return used, notes
+    return used, notes, is_whole
 
 
 def _divide(rows: Mapping[SplitName, Rows]) -> tuple[dict[SplitName, Rows], str]:

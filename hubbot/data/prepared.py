@@ -35,6 +35,8 @@ def write_target(
     revision: str = "",
     is_catalog: bool = False,
     is_whole: bool = True,
+    label_column: str = "",
+    text_columns: Sequence[str] = (),
 ) -> Target:
     """Write the three splits and return the target.
 
@@ -51,7 +53,9 @@ def write_target(
         notes: What a user should know.
         revision: Commit hash of the data set; empty for local files.
         is_catalog: Whether it is the catalog's.
-        is_whole: Whether it has the rows that were published.
+        is_whole: Whether it has the rows that were published, or given.
+        label_column: Column that the labels are from.
+        text_columns: Columns that the texts are from.
 
     Raises:
         DatasetError: If a split has no rows, a cell is empty, or a label is out of range.
@@ -80,6 +84,8 @@ def write_target(
         notes=tuple(notes),
         is_catalog=is_catalog,
         is_whole=is_whole,
+        label_column=label_column,
+        text_columns=tuple(text_columns),
     )
 
 
