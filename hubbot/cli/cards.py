@@ -127,9 +127,12 @@ def _show_dataset(dataset: str, *, as_json: bool) -> None:
         print_json({"dataset": name, "notes": notes})
         return
     for found in notes:
+        sampled = "" if found.n_train is None else f"{found.n_train} sampled training rows"
+        read = {"label": found.label_column, "text": found.text_columns, "rows": sampled}
         print_pairs(
             [
                 ("target", found.target),
+                *((name, value) for name, value in read.items() if value),
                 ("architecture", found.architecture),
                 ("intermediate model", found.intermediate_model),
                 ("base model", found.base_model),

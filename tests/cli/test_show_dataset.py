@@ -29,6 +29,8 @@ NOTE = SensitivityNote(
     verdict="Intertraining helps by 4.1 points.",
     date=datetime.date(2026, 1, 2),
     hubbot_version="0.1.0",
+    label_column="stars",
+    n_train=350,
 )
 
 
@@ -47,6 +49,8 @@ def test_the_notes_of_a_merged_pull_request_are_read_back(
     text = hubbot("show", DATA, "--dataset").out
     assert "+4.10 (+2.90 to +5.30) points of accuracy, 95%" in text
     assert f"{DATA}: {NOTE.verdict}" in text
+    assert "stars" in text
+    assert "350 sampled training rows" in text
 
 
 def test_a_card_without_notes_says_how_to_get_one(
