@@ -24,7 +24,7 @@ def test_the_printed_command_runs_and_its_model_can_be_evaluated_on_other_classe
         *("--budget", "4", "--seeds", "2"),
     )
     assert ran.code == 0, ran.err
-    for words in ("4 of 4 fine-tunings", "as given", "start from", "named by hand", BASE):
+    for words in ("4 of 4 fine-tunings", "as given", "start from", "Expected loss: ", BASE):
         assert words in ran.out
     (line,) = [line for line in ran.out.splitlines() if line.startswith("Next: ")]
     program, *arguments = shlex.split(line.removeprefix("Next: "))
