@@ -189,7 +189,6 @@ def test_a_recommendation_stays_within_its_budget_and_says_what_was_tried(
         assert found["choice"] == best["model"]
     assert found["command"].startswith("hubbot finetune ")
     assert found["expected_loss"] is None
-    assert found["expected_loss"] is None
     assert "named by hand" in found["expected_loss_note"] or found["is_base"]
 
 
