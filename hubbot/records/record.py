@@ -25,7 +25,7 @@ LP_INTERVAL_LEVEL = 0.95
 """Coverage of the intervals of accuracy, LP gain and measured gains (design, protocols)."""
 
 _LEFT_OUT = {
-    "MeasuredGain": ("interval", "score", "base_score", "n_test"),
+    "MeasuredGain": ("interval", "score", "base_score", "n_train", "n_test"),
     "Record": ("gain_protocol",),
 }
 """Keys that are not written where nothing is known. They came after the first records of this
