@@ -45,7 +45,8 @@ def main() -> None:
     if len(protocols) != 1:
         parser.error(f"gains by one protocol expected, found {sorted(protocols)}")
     with Ledger(arguments.study / "ledger.sqlite") as ledger:
-        cells = list(ledger.cells(protocol=protocols.pop()))
+        found = ledger.cells(protocol=protocols.pop())
+        cells = [cell for cell in found if cell.target in targets_of(gains)]
     if not cells:
         parser.error(f"{arguments.study / 'ledger.sqlite'} holds no fine-tunings of the study")
     write_cells(out / "cells.csv", cells)
@@ -180,9 +181,10 @@ def tell_lp(gains: dict[str, Any], probes: dict[str, Any]) -> None:
     lp = np.array([lp_of(probes[name]) for name in names])
     average = np.array([gains[name]["avg_gain"] for name in names])
     print(f"\nLP gain against average gain, {len(names)} models")
-    tell_correlation(lp, average)
     if len(names) < 4:
+        print("  too few for a correlation with an interval")
         return
+    tell_correlation(lp, average)
     left_out = cross_validate(Rows(lp=lp), average, n_folds=len(names))
     others = (average.sum() - average) / (len(names) - 1)
     off = np.abs(left_out.predicted[0] - average)
