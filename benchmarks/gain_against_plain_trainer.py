@@ -70,7 +70,7 @@ def prepare(name: str, data_dir: Path, folder: Path, protocol: GainProtocol) -> 
     }
     return write_target(
         name,
-        tables,  # type: ignore[arg-type]
+        tables,  # type: ignore[arg-type]  # roles are plain strings here
         label_names=labels,
         metric="accuracy",
         source=str(place),

@@ -106,6 +106,18 @@ def measure_cells(
     return tuple(found[seed] for seed in seeds)
 
 
+def measure_first(bench: Bench, checkpoint: Checkpoint, target: Target, seed: int) -> None:
+    """Train one cell before the base model's, since what cannot be loaded then shows at once.
+
+    A cell that another process is at is left to it: there is other work meanwhile.
+
+    Raises:
+        HubbotError: As ``measure_cells``.
+    """
+    if not _is_taken(bench, key_of(checkpoint, target, bench.protocol, seed)):
+        measure_cell(bench, checkpoint, target, seed)
+
+
 def expect_cells(
     bench: Bench, checkpoint: Checkpoint, target: Target, seeds: Sequence[int]
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubbot.catalog.dataset_groups import targets_of
 from hubbot.catalog.gain_protocols import gain_protocol_of
-from hubbot.cells import Bench, expect_cells, measure_cells
+from hubbot.cells import Bench, expect_cells, measure_cells, measure_first
 from hubbot.comparing import check_cells, compare
 from hubbot.errors import (
     CheckpointError,
@@ -154,9 +154,6 @@ def evaluate_checkpoint(
     found = _evaluation(checkpoint, base, protocol, measured, failed)
     if not measured or not is_recorded:
         return found
-    if not checkpoint.local.revision:
-        logger.info("%s is a folder: no score record is kept of it", checkpoint.local.model)
-        return found
     return replace(found, record=_recorded(checkpoint, found, measured.values(), settings))
 
 
@@ -295,7 +292,7 @@ def _measure(
     target: Target,
     seeds: Sequence[int],
 ) -> _Measured:
-    measure_cells(bench, checkpoint, target, seeds[:1])  # what cannot be loaded shows at once
+    measure_first(bench, checkpoint, target, seeds[0])
     others = measure_cells(bench, base, target, seeds)
     own = measure_cells(bench, checkpoint, target, seeds)
     flags = check_cells(bench, target, own, others)
@@ -320,9 +317,12 @@ def _measure(
 def _recorded(
     checkpoint: Checkpoint, found: Evaluation, measured: "Iterable[_Measured]", settings: Settings
 ) -> Mapping[str, Any]:
-    """Write the gains into the model's score record."""
+    """Write the gains into the model's score record; nothing for a folder."""
     from hubbot.records.measured import write_measured
 
+    if not checkpoint.local.revision:
+        logger.info("%s is a folder: no score record is kept of it", checkpoint.local.model)
+        return {}
     parts = list(measured)
     last = parts[-1].cells[0]  # the checkpoint's own: the base model may come from elsewhere
     record = write_measured(

@@ -203,9 +203,9 @@ class Sensed:
     flags: tuple[str, ...] = ()
     """Those of the largest size; with any, nothing is brought to a card."""
     label_column: str = ""
-    """Label column as the user named it; empty for a guess."""
+    """Column of the labels, named or guessed; empty for the catalog's data sets."""
     text_columns: tuple[str, ...] = ()
-    """Text columns as the user named them; none for a guess."""
+    """Columns of the texts, named or guessed; none for the catalog's data sets."""
     is_sampled: bool = False
     """Whether the data set has more rows than were read (``--max-rows``)."""
 

@@ -157,8 +157,9 @@ def _told(trials: Trials, trial: Trial) -> Tried:
 def _verdict(trials: Trials, chosen: Tried, *, is_worth_it: bool) -> str:
     n_tried = len(trials.tried) - 1
     if not n_tried:
-        why = "could be fine-tuned" if trials.failed else "differs from it"
-        return f"start from the pretrained model: no checkpoint that can be had {why}"
+        if trials.failed:
+            return "start from the pretrained model: no checkpoint that was tried could be measured"
+        return "start from the pretrained model: no checkpoint that can be had differs from it"
     blind = _blind(trials)
     if not is_worth_it:
         if blind:

@@ -530,9 +530,9 @@ class SensitivityNote:
     hubbot_version: str
     """Version that measured."""
     label_column: str = ""
-    """Label column as the user named it; empty for a data set of the catalog, and for a guess."""
+    """Column of the labels; empty for a data set of the catalog."""
     text_columns: str = ""
-    """Text columns as the user named them, commas between; empty as above."""
+    """Columns of the texts, commas between; empty for a data set of the catalog."""
     n_train: int | None = None
     """Training rows where the data set has more than were used; None where all were, but for
     those that the protocol's name leaves out."""

@@ -9,7 +9,7 @@ from hubbot.annotating import refuse
 from hubbot.candidates import candidates_of, within_reach
 from hubbot.catalog.architectures import get_architecture
 from hubbot.catalog.gain_protocols import gain_protocol_of
-from hubbot.cells import Bench, expect_cells, measure_cells
+from hubbot.cells import Bench, expect_cells, measure_cells, measure_first
 from hubbot.comparing import check_cells, compare
 from hubbot.data.own_tables import is_local
 from hubbot.errors import CardError, IntegrityError, RemoteError, SettingsError
@@ -279,7 +279,7 @@ def _at(
     from hubbot.gains.measured_checks import BASE_LEARNED_NOTHING
     from hubbot.gains.sensitivity import judge
 
-    measure_cells(bench, strong, target, seeds[:1])  # what cannot be loaded shows at once
+    measure_first(bench, strong, target, seeds[0])
     others = measure_cells(bench, base, target, seeds)
     own = measure_cells(bench, strong, target, seeds)
     flags = _flags(bench, target, own, others)

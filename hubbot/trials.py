@@ -28,7 +28,7 @@ _SPENT = "fine-tunings of the budget"
 """Task that is reported; the search may end before."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Trial:
     """One checkpoint tried."""
 
@@ -40,6 +40,8 @@ class Trial:
     """One for each seed, from seed 0."""
     flags: tuple[str, ...] = ()
     """Words of warning of the integrity gate."""
+    spent: int = 0
+    """Fine-tunings that were finished."""
 
     @property
     def validation(self) -> float:
@@ -139,7 +141,6 @@ class Trials:
         Raises:
             HubbotError: If as many as ``MOST_TRIED`` cannot be: then it is hardly their fault.
         """
-        before = trial.cells
         try:
             trial.cells = self._measured(trial, n_seeds)
             # Copies of a model tried before are passed over; who else has its answers is no matter.
@@ -151,15 +152,15 @@ class Trials:
                 among={one.checkpoint.local.weights_digest for one in self.tried},
             )
         except (CheckpointError, IntegrityError, ProbeError) as error:
-            self._drop(trial, before, error)
+            # What it cost is spent: what was finished, and what failed unless all was finished.
+            self.lost += min(trial.spent + 1, n_seeds)
+            self._drop(trial, error)
             return False
         if trial not in self.tried:
             self.tried.append(trial)
         return True
 
-    def _drop(self, trial: Trial, before: "Sequence[Cell]", error: HubbotError) -> None:
-        # What it cost is spent: its finished cells, and the one that failed, if one did.
-        self.lost += max(len(trial.cells), len(before) + 1)
+    def _drop(self, trial: Trial, error: HubbotError) -> None:
         self.tried = [one for one in self.tried if one is not trial]
         self.failed[trial.checkpoint.local.model] = str(error)
         logger.warning("passed over: %s", error)
@@ -167,13 +168,13 @@ class Trials:
             raise error
 
     def _measured(self, trial: Trial, n_seeds: int) -> "tuple[Cell, ...]":
-        spent = self.budget - self.left - (len(trial.cells) if trial in self.tried else 0)
-        done: list[Cell] = []
+        others = self.budget - self.left - (len(trial.cells) if trial in self.tried else 0)
+        trial.spent = 0
 
         def on_cell(cell: "Cell") -> None:
-            done.append(cell)
-            if len(done) > len(trial.cells):
-                self.bench.report(_SPENT, spent + len(done), self.budget)
+            trial.spent += 1
+            if trial.spent > len(trial.cells):
+                self.bench.report(_SPENT, others + trial.spent, self.budget)
 
         return measure_cells(
             self.bench, trial.checkpoint, self.target, range(n_seeds), on_cell=on_cell

@@ -1,9 +1,9 @@
 #!/bin/sh
 # The miniature study, by hubbot's own commands. Each part may be killed and run again: what is done is kept.
 #
-#   study.sh source NAME DATA   fine-tune MiniLM on DATA, put it on the Hub as study/minilm-NAME, probe it
-#   study.sh gains NAME         fine-tune study/minilm-NAME on the targets, three seeds
-#   study.sh all                everything, one after the other
+#   study.sh source NAME   fine-tune MiniLM on that data set, put it on the Hub as study/minilm-NAME, probe it
+#   study.sh gains NAME    fine-tune study/minilm-NAME on the targets, three seeds
+#   study.sh all           everything, one after the other
 #
 # Needs the embedded Hub of hub.py (HF_ENDPOINT), HF_TOKEN=hf_study, HUBBOT_DATA_DIR, and STUDY, a folder
 # to work in. Two parts may run beside each other; OMP_NUM_THREADS=1 gives each one core.

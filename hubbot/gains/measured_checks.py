@@ -122,8 +122,7 @@ def check_measured(
             and not {BASE_COLLAPSED, BASE_LEARNED_NOTHING}.intersection(flags)
         )
         flags += _beyond_published(target, gain, is_comparable=is_comparable)
-        flags += [] if is_whole else [PARTIAL_DATA]
-    flags += [] if own.dtypes == base.dtypes else [MIXED_PRECISION]
+    flags += _not_compared(own, base, is_whole=is_whole or not is_catalog)
     return tuple(f"{flag} on {target}" for flag in flags)
 
 
@@ -330,6 +329,11 @@ def _beyond_published(target: str, gain: float, *, is_comparable: bool) -> list[
             "hold the test rows?",
         )
     return [BEYOND_PUBLISHED]
+
+
+def _not_compared(own: TargetCells, base: TargetCells, *, is_whole: bool) -> list[str]:
+    flags = [] if is_whole else [PARTIAL_DATA]
+    return flags if own.dtypes == base.dtypes else [*flags, MIXED_PRECISION]
 
 
 def _refuse(check: str, found: str, advice: str) -> NoReturn:

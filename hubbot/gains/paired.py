@@ -85,7 +85,7 @@ class PairedGain:
     """Standard error from the test rows alone, that no number of seeds takes away; with one seed
     the rest is in it too. None where only scores were given."""
     is_equal: bool = False
-    """Whether both give every row the same answer with every seed."""
+    """Whether both are right on the very same rows with every seed, or give the same numbers."""
 
     @property
     def has_seed_noise(self) -> bool:
@@ -287,7 +287,7 @@ def _finish(
         rest_variance: Of one seed's gain, from the rest: it is in ``row_noise`` already.
         n_test: Test rows.
         rng: Draws seeds.
-        is_equal: Whether all answers are equal.
+        is_equal: As in ``PairedGain``.
     """
     by_seed = model - base
     gain, n_seeds = float(by_seed.mean()), len(by_seed)

@@ -172,7 +172,7 @@ def _suggestion(name: str, *, api: HfApi, known: Iterable[str]) -> str:
     for search in searches:
         try:
             with translate_errors(f"near ids of {name}"):
-                found = api.list_models(**search, limit=_LISTED)  # type: ignore[arg-type]
+                found = api.list_models(**search, limit=_LISTED)  # type: ignore[arg-type]  # strings all
                 candidates.update(info.id for info in found)
         except RemoteError as error:  # A suggestion is a kindness; the lookup's error is said.
             logger.debug("%s", error)

@@ -203,12 +203,10 @@ class Record(BaseModel):
     @property
     def compared(self) -> dict[str, MeasuredGain]:
         """Measured gains that compare with other models' on the same target, by target."""
-        left_out = {f"{flag} on {target}" for flag in NOT_COMPARED for target in self.measured}
-        named = left_out.intersection(self.flags)
         return {
             target: gain
             for target, gain in self.measured.items()
-            if not any(flag.endswith(f" on {target}") for flag in named)
+            if not any(f"{flag} on {target}" in self.flags for flag in NOT_COMPARED)
         }
 
     def plain(self) -> dict[str, Any]:

@@ -112,8 +112,8 @@ def _base_scores(records: Sequence[Record], targets: Sequence[str]) -> Iterator[
 
     Records measured with other seeds differ a little; their median is taken.
     """
+    compared = [record.compared for record in records]
     for target in targets:
-        compared = [record.compared for record in records]
         measured = [gains[target] for gains in compared if target in gains]
         scores = [gain.base_score for gain in measured if gain.base_score is not None]
         if len(scores) == len(measured):

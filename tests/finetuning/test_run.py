@@ -203,8 +203,8 @@ def test_folders_that_cannot_be_written_are_told_of_before_any_training(
     job: FinetuneJob, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(SettingsError, match=r"file/work: cannot be written .*cache_dir"):
-        run_cell(replace(job, work_dir=tmp_path / "file" / "work"), limits=LIMITS)
+    with pytest.raises(SettingsError, match=r"file/cells: cannot be written .*cache_dir"):
+        run_cell(replace(job, work_dir=tmp_path / "file" / "cells"), limits=LIMITS)
     seen: list[TrainingProgress] = []
     with pytest.raises(SettingsError, match=r"file/mine: cannot be written .*name another folder$"):
         run_cell(
