@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubbot.errors import CardError
+from hubbot.gains.measured_checks import is_about
 from hubbot.publishing.links import Links
 from hubbot.records.record import LP_INTERVAL_LEVEL, Record
 from hubbot.schema import HeadName
@@ -90,7 +91,12 @@ def _accuracy(record: Record) -> dict[str, Any]:
     args |= _numbers(head, record.lp_accuracy_interval)
     args |= _others(head, record.lp_accuracy, record.lp_accuracy_interval)
     args["note"] = record.prediction_note
-    args["flags"] = list(record.flags)
+    # Flags of measured gains belong to numbers that are not on the card.
+    args["flags"] = [
+        flag
+        for flag in record.flags
+        if not any(is_about(flag, target) for target in record.measured)
+    ]
     args["source"] = record.source if record.source != SOURCE else ""
     args["date"] = record.date.isoformat()
     return {

@@ -111,6 +111,13 @@ def test_strangers_names_are_values_and_nothing_else(name: str, record: Record) 
     assert not re.search("[\x00-\x09\x0b-\x1f\u202e\u2028\x85]", section)
 
 
+def test_flags_of_measured_gains_stay_off_the_card(record: Record) -> None:
+    flags = ["trained on MNLI", "learned nothing on rte", "learned nothing on cola"]
+    gains = {"measured": {"rte": {"gain": 1.0, "seeds": 3}}, "gain_protocol": "gain-roberta@1"}
+    result = build_result(Record.model_validate(record.plain() | gains | {"flags": flags}), Links())
+    assert result["metrics"][0]["args"]["flags"] == ["trained on MNLI", "learned nothing on cola"]
+
+
 def test_a_record_of_measured_gains_alone_goes_on_no_card(record: Record) -> None:
     without: dict[str, Any] = {
         "protocol": "",
