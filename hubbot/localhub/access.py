@@ -1,10 +1,11 @@
 """Who may see, read and change what; every refusal carries the Hub's code and text."""
 
-from typing import NoReturn, cast
+from collections.abc import Mapping
+from typing import Any, NoReturn, cast
 from urllib.parse import quote
 
 from hubbot.localhub.answers import Call, Refusal
-from hubbot.localhub.state import Caller, Commit, RepoKind, Repository
+from hubbot.localhub.state import MAIN, Caller, Commit, RepoKind, Repository
 
 DISABLED = "Access to this resource is disabled."
 NEEDS_CREATE_PR = "Forbidden: pass `create_pr=1` as a query parameter to create a Pull Request"
@@ -22,6 +23,8 @@ def find_repository(call: Call) -> Repository:
     repo = call.state.repositories.get((kind, name))
     if repo is None and (kind, name) in call.state.renames:
         _redirect(call, name, call.state.renames[kind, name])
+    if repo is None:
+        _refuse_listed(call)
     if repo is None or (repo.is_private and not call.state.may_write(repo, call.caller)):
         # Without a token the Hub does not tell missing from private: 401 for both.
         if call.caller is None:
@@ -29,7 +32,55 @@ def find_repository(call: Call) -> Repository:
         raise Refusal(404, "Repository not found", code="RepoNotFound")
     if repo.is_disabled:
         raise Refusal(403, DISABLED)
+    if call.request.method not in {"GET", "HEAD"}:
+        call.state.touch(repo)
     return repo
+
+
+def find_listed(call: Call) -> dict[str, Any] | None:
+    """Return the item of the path's model if it has nothing else and the caller may know of it.
+
+    Raises:
+        Refusal: 403 where the Hub switched it off.
+    """
+    name = call.param("repo")
+    item = call.state.listed.find(name) if call.param("kind", "models") == "models" else None
+    if item is None or item.get("deleted"):
+        return None
+    if item["private"] and not call.state.owns(name.rpartition("/")[0], call.caller):
+        return None
+    if item["disabled"]:
+        raise Refusal(403, DISABLED)
+    return item
+
+
+def require_revision(call: Call, item: Mapping[str, Any]) -> None:
+    """Refuse revisions of a listed model other than its newest.
+
+    Raises:
+        Refusal: 404 RevisionNotFound.
+    """
+    name = call.param("revision", "main")
+    is_hash = len(name) >= 7 and str(item["sha"]).startswith(name)
+    if name not in {"main", MAIN} and not is_hash:
+        raise Refusal(404, f"Invalid rev id: {name}", code="RevisionNotFound")
+
+
+def _refuse_listed(call: Call) -> None:
+    """Answer for a listed model as for a repository whose files are gone."""
+    item = find_listed(call)
+    if item is None:
+        return
+    if "/resolve/" in call.request.url.path:
+        repo = Repository(kind="models", id=item["id"], created=call.state.clock())
+        repo.gated = item["gated"]
+        require_files(call, repo)
+    raise Refusal(
+        404,
+        f"Entry not found: {call.param('path') or item['id']}",
+        code="EntryNotFound",
+        headers={"X-Repo-Commit": str(item["sha"])},
+    )
 
 
 def _redirect(call: Call, old: str, new: str) -> NoReturn:

@@ -80,6 +80,11 @@ class Call:
         """Tell whether a query parameter is switched on."""
         return self.query(name).lower() in {"1", "true"}
 
+    def expand(self) -> list[str]:
+        """Return the keys asked for by ``expand``."""
+        query = self.request.query_params
+        return [*query.getlist("expand"), *query.getlist("expand[]")]
+
     def json(self) -> dict[str, Any]:
         """Return the body.
 

@@ -6,7 +6,7 @@ no commits on closed or merged pull requests (403), 409 for a merge that conflic
 by the commit route too, ``closed`` as a filter that includes merged ones.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 from urllib.parse import unquote
 
@@ -21,6 +21,7 @@ from hubbot.localhub import (
     routes_commits,
     routes_discussions,
     routes_files,
+    routes_lists,
     routes_repos,
 )
 from hubbot.localhub.answers import BAD_TOKEN, Call, Handler, Refusal
@@ -62,20 +63,23 @@ def find_caller(state: HubState, authorization: str | None) -> Caller | None:
     return state.tokens.get(token.strip()) if kind.lower() == "bearer" else None
 
 
-def make_app(state: HubState, save: Callable[[], None]) -> Starlette:
+def make_app(state: HubState, save: Callable[[], None], more: Sequence[Route] = ()) -> Starlette:
     """Return the application over a state.
 
     Args:
         state: What it shows and changes; locked while a route runs.
         save: Called, with the lock held, after each request that may have changed the state.
+        more: Routes that come first, such as GitHub's.
     """
     tables = (
         *routes_repos.ROUTES,
+        *routes_lists.routes(state),
         *routes_files.ROUTES,
         *routes_commits.ROUTES,
         *routes_discussions.ROUTES,
     )
-    routes = [
+    routes = list(more)
+    routes += [
         Route(path, _endpoint(state, save, handler), methods=[method])
         for method, path, handler in tables
     ]

@@ -3,7 +3,9 @@
 import math
 import re
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -39,8 +41,12 @@ def parse_header(card: str) -> dict[str, Any]:
         HeaderError: If it is no YAML, or not a mapping.
     """
     text = header_text(card)
-    if text is None:
-        return {}
+    return {} if text is None else deepcopy(_parse(text))
+
+
+@lru_cache(maxsize=8192)
+def _parse(text: str) -> dict[str, Any]:
+    """Parse a header once: it takes milliseconds, and lists read those of thousands of cards."""
     try:
         value = YAML(typ="safe", pure=True).load(text)
         value = _plain(value, [_MAX_NODES])

@@ -1,17 +1,18 @@
 """Filling the embedded Hub and looking into it, without going through HTTP."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hubbot.localhub import changes
+from hubbot.localhub import changes, list_items, metadata
 from hubbot.localhub.blobs import FileEntry
+from hubbot.localhub.oddities import ListingOddities
 from hubbot.localhub.state import (
     MAIN,
     RESERVED_NAMES,
     Caller,
-    Discussion,
     Gate,
     HubState,
     RepoKind,
@@ -23,6 +24,9 @@ from hubbot.localhub.views import PullRequest, view
 
 Files = Mapping[str, bytes | Path]
 """Contents by path inside the repository; a ``Path`` is copied from disk."""
+
+_MAX_NAMED = 10
+"""Repositories that a message lists."""
 
 
 class HubContents:
@@ -37,6 +41,19 @@ class HubContents:
         """
         self.state = state
         self._storage = storage
+        self._bulks = 0
+
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """Write what is done inside once, at the end, as for thousands of repositories."""
+        with self.state.lock:
+            self._bulks += 1
+        try:
+            yield
+        finally:
+            with self.state.lock:
+                self._bulks -= 1
+                self._save()
 
     # Accounts
 
@@ -101,7 +118,7 @@ class HubContents:
         if repo_id.rpartition("/")[2] in RESERVED_NAMES:
             raise ValueError(f"{repo_id} would read like an action's address; choose another name")
         with self.state.lock:
-            if (kind, repo_id) in self.state.repositories:
+            if self.state.is_taken(kind, repo_id):
                 raise ValueError(
                     f"{kind} already hold {repo_id}; choose another id or commit to it"
                 )
@@ -124,14 +141,53 @@ class HubContents:
             )
             self.state.repositories[kind, repo_id] = repo
             self.state.renames.pop((kind, repo_id), None)
+            # Read now, lest the first list of thousands takes seconds; it is remembered.
+            metadata.card_data(self.state, commit)
             self._save()
             return commit.oid
 
-    def rename(self, old: str, new: str, *, kind: RepoKind = "models") -> None:
-        """Give a repository another id; the old one answers 307."""
+    def add_listed(self, items: Iterable[Mapping[str, Any]]) -> int:
+        """Add models that have a list item and no files, such as 100,000 to page through.
+
+        They are found by lists and model_info; files and discussions are not found, and an item
+        with ``"deleted": True`` only by lists. The Hub shows no disabled models; these it lists.
+
+        Args:
+            items: In the shape of the Hub's own; only ``id`` is needed, see
+                :func:`hubbot.localhub.list_items.complete`. A listed id is replaced.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            ValueError: If an item has no id, a repository's, or unusable values.
+        """
         with self.state.lock:
-            self.state.rename(self._repo(old, kind), new)
-            self._save()
+            now = self.state.clock()
+            return self.state.listed.add(self._listable(item, now) for item in items)
+
+    def change_listed(self, repo_id: str, **facts: Any) -> None:
+        """Change keys of a listed model, such as ``lastModified`` or ``deleted``.
+
+        Raises:
+            KeyError: If it is not listed.
+        """
+        with self.state.lock:
+            item = self.state.listed.find(repo_id)
+            if item is None:
+                raise KeyError(f"no {repo_id} among the listed models; add it with add_listed")
+            self.state.listed.add([list_items.complete(item | facts, self.state.clock())])
+
+    def _listable(self, item: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        full = list_items.complete(item, now)
+        if ("models", full["id"]) in self.state.repositories:
+            raise ValueError(f"models already hold {full['id']} as a repository; choose another id")
+        return full
+
+    @property
+    def listing_oddities(self) -> ListingOddities:
+        """What lists of models are to give besides their models."""
+        return self.state.oddities
 
     def configure(self, repo_id: str, *, kind: RepoKind = "models", **settings: Any) -> None:
         """Change ``private``, ``gated``, ``disabled`` or ``discussions_disabled``.
@@ -151,6 +207,7 @@ class HubContents:
                 if name not in fields:
                     raise ValueError(f"unknown setting {name!r}; known are {', '.join(fields)}")
                 setattr(repo, fields[name], value)
+            self.state.touch(repo)
             self._save()
 
     def commit(
@@ -221,60 +278,15 @@ class HubContents:
             values = repo.discussions.values()
             return tuple(view(self.state, repo, value) for value in values if value.is_pull_request)
 
-    # What owners do to pull requests
-
-    def close_pull_request(
-        self, repo_id: str, num: int, user: str, *, kind: RepoKind = "models"
-    ) -> None:
-        """Close a pull request."""
-        self._change(
-            repo_id,
-            num,
-            kind,
-            lambda repo, value: changes.set_status(self.state, value, "closed", user),
-        )
-
-    def merge_pull_request(
-        self, repo_id: str, num: int, user: str, *, kind: RepoKind = "models"
-    ) -> None:
-        """Merge a pull request.
-
-        Raises:
-            ValueError: If it is not open, or conflicts.
-        """
-        self._change(
-            repo_id, num, kind, lambda repo, value: changes.merge(self.state, repo, value, user)
-        )
-
-    def comment(
-        self, repo_id: str, num: int, user: str, text: str, *, kind: RepoKind = "models"
-    ) -> None:
-        """Comment on a discussion or pull request."""
-        self._change(
-            repo_id, num, kind, lambda repo, value: changes.comment(self.state, value, user, text)
-        )
-
-    def _change(
-        self,
-        repo_id: str,
-        num: int,
-        kind: RepoKind,
-        change: Callable[[Repository, Discussion], object],
-    ) -> None:
-        with self.state.lock:
-            repo = self._repo(repo_id, kind)
-            if num not in repo.discussions:
-                raise KeyError(f"{repo_id} has no discussion {num}")
-            change(repo, repo.discussions[num])
-            self._save()
-
     # Helpers
 
     def _repo(self, repo_id: str, kind: RepoKind) -> Repository:
         repo = self.state.repositories.get((kind, repo_id))
         if repo is None:
-            known = ", ".join(name for its, name in self.state.repositories if its == kind)
-            raise KeyError(f"no {repo_id} among the {kind}: {known or 'none'}")
+            known = [name for its, name in self.state.repositories if its == kind]
+            more = [f"and {len(known) - _MAX_NAMED} more"] if len(known) > _MAX_NAMED else []
+            names = ", ".join([*known[:_MAX_NAMED], *more])
+            raise KeyError(f"no {repo_id} among the {kind}: {names or 'none'}")
         return repo
 
     def _tree(
@@ -289,4 +301,5 @@ class HubContents:
         return tree
 
     def _save(self) -> None:
-        self._storage.save(self.state)
+        if not self._bulks:
+            self._storage.save(self.state)

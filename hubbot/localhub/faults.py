@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Literal
 
-FaultKind = Literal["status", "drop", "slow", "truncate"]
+FaultKind = Literal["status", "drop", "slow", "truncate", "html", "empty"]
 When = Literal["before", "after"]
 
 
@@ -15,11 +15,12 @@ class Fault:
 
     kind: FaultKind
     """``status``: an error answer; ``drop``: connection closed without an answer; ``slow``: the
-    right answer, late; ``truncate``: the right answer, cut off."""
+    right answer, late; ``truncate``: the right answer, cut off; ``html``: a page for people, with
+    ``status``; ``empty``: ``status`` and not a byte."""
     when: When = "before"
-    """Whether the request's effect takes place (``after``) or not; for status and drop."""
+    """Whether the request's effect takes place (``after``) or not; not for slow and truncate."""
     status: int = 503
-    """Status of the error answer."""
+    """Status of the answer."""
     message: str = "Internal Error - We're working hard to fix this as soon as possible!"
     """Text of the error answer."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -32,8 +33,12 @@ class Fault:
     @property
     def name(self) -> str:
         """Short name for the request log, such as ``status 503 after``."""
-        number = {"status": f" {self.status}", "slow": f" {self.seconds:g}s"}.get(self.kind, "")
-        return f"{self.kind}{number}" + (f" {self.when}" if self.kind in {"status", "drop"} else "")
+        if self.kind == "truncate":
+            return self.kind
+        if self.kind == "slow":
+            return f"slow {self.seconds:g}s"
+        number = "" if self.kind == "drop" else f" {self.status}"
+        return f"{self.kind}{number} {self.when}"
 
 
 @dataclass(slots=True)
@@ -133,6 +138,34 @@ class Faults:
     ) -> None:
         """Promise the whole body, send its first bytes and close the connection."""
         fault = Fault(kind="truncate", keep_bytes=keep_bytes)
+        self.add(method, path, fault, times=times, skip=skip)
+
+    def html(
+        self,
+        method: str,
+        path: str,
+        status: int = 200,
+        *,
+        when: When = "before",
+        times: int | None = 1,
+        skip: int = 0,
+    ) -> None:
+        """Answer with a page for people, by default as if all were well."""
+        fault = Fault(kind="html", status=status, when=when)
+        self.add(method, path, fault, times=times, skip=skip)
+
+    def empty(
+        self,
+        method: str,
+        path: str,
+        status: int = 200,
+        *,
+        when: When = "before",
+        times: int | None = 1,
+        skip: int = 0,
+    ) -> None:
+        """Answer without a body, by default as if all were well."""
+        fault = Fault(kind="empty", status=status, when=when)
         self.add(method, path, fault, times=times, skip=skip)
 
     def take(self, method: str, target: str) -> Fault | None:

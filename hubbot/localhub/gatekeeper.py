@@ -9,11 +9,12 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hubbot.localhub.faults import Fault, Faults
 from hubbot.localhub.limits import Counter
+from hubbot.localhub.oddities import MAINTENANCE_PAGE
 from hubbot.localhub.requestlog import RequestLog, RequestRecord, target_of
 from hubbot.localhub.state import Caller
 
@@ -67,6 +68,7 @@ class Gatekeeper:
         self._faults = faults
         self._counter = counter
         self._find_caller = find_caller
+        self._kept: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; the record is written before the client sees the answer."""
@@ -122,8 +124,11 @@ class Gatekeeper:
         return recording
 
     def _record(self, exchange: _Exchange, status: int | None) -> None:
-        kept = {name: exchange.headers[name] for name in _KEPT_HEADERS if name in exchange.headers}
-        kept["authorization"] = "yes" if "authorization" in exchange.headers else "no"
+        headers = exchange.headers
+        kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
+        kept["authorization"] = "yes" if "authorization" in headers else "no"
+        # A hundred thousand requests come with a handful of headers; each is kept once.
+        kept = self._kept.setdefault(tuple(kept.items()), kept)
         self._log.append(
             RequestRecord(
                 method=exchange.scope["method"],
@@ -151,17 +156,27 @@ class Gatekeeper:
             return
         if fault.when == "after":
             await self._app(scope, receive, _swallow)
-        if fault.kind == "status":
-            await _error(fault.status, fault.message, dict(fault.headers))(scope, receive, send)
+        if fault.kind != "drop":
+            await _answer(fault)(scope, receive, send)
             return
         self._record(exchange, None)
         _cut(scope, "abort")
         await _gone(receive)
 
 
+def _answer(fault: Fault) -> Response:
+    """Return what comes instead of the right answer."""
+    if fault.kind == "html":
+        return HTMLResponse(MAINTENANCE_PAGE, fault.status)
+    if fault.kind == "empty":
+        return Response(status_code=fault.status, media_type="application/json")
+    return _error(fault.status, fault.message, dict(fault.headers))
+
+
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
     fields = {**(headers or {}), "X-Error-Message": message}
-    return JSONResponse({"error": message}, status, headers=fields)
+    # The Hub says ``error``, GitHub ``message``.
+    return JSONResponse({"error": message, "message": message}, status, headers=fields)
 
 
 async def _swallow(message: Message) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import struct
+from collections.abc import Collection
 from typing import Any
 
 from hubbot.localhub.cards import as_list, read_header
-from hubbot.localhub.state import Commit, HubState, Repository
+from hubbot.localhub.state import Commit, HubState, RepoKind
 
 _TASKS = {
     "ForSequenceClassification": ("text-classification", "AutoModelForSequenceClassification"),
@@ -70,17 +71,24 @@ def pipeline_tag(header: dict[str, Any], config: dict[str, Any]) -> str | None:
 
 
 def tags(
-    repo: Repository, commit: Commit, header: dict[str, Any], config: dict[str, Any]
+    kind: RepoKind, paths: Collection[str], header: dict[str, Any], config: dict[str, Any]
 ) -> list[str]:
-    """Return a repository's tags, by which lists are filtered."""
+    """Return a repository's tags, by which lists are filtered.
+
+    Args:
+        kind: Models or data sets.
+        paths: Files.
+        header: Header of the card.
+        config: Contents of config.json.
+    """
     found: list[Any] = []
-    if repo.kind == "models":
-        found += [library_name(header, config), *_formats(commit), config.get("model_type")]
+    if kind == "models":
+        found += [library_name(header, config), *_formats(paths), config.get("model_type")]
         found += [pipeline_tag(header, config)]
     else:
         found += [f"task_categories:{name}" for name in as_list(header.get("task_categories"))]
     found += as_list(header.get("tags"))
-    prefix = "" if repo.kind == "models" else "language:"
+    prefix = "" if kind == "models" else "language:"
     found += [f"{prefix}{name}" for name in as_list(header.get("language"))]
     found += [f"dataset:{name}" for name in as_list(header.get("datasets"))]
     relation = header.get("base_model_relation", "finetune")
@@ -93,8 +101,8 @@ def tags(
     return list(dict.fromkeys(tag for tag in found if isinstance(tag, str)))
 
 
-def _formats(commit: Commit) -> list[str]:
-    return [tag for end, tag in _FORMATS.items() if any(path.endswith(end) for path in commit.tree)]
+def _formats(paths: Collection[str]) -> list[str]:
+    return [tag for end, tag in _FORMATS.items() if any(path.endswith(end) for path in paths)]
 
 
 def safetensors_summary(state: HubState, commit: Commit) -> dict[str, Any] | None:

@@ -1,17 +1,18 @@
-"""Routes: who am I, repositories, lists, refs and commits."""
+"""Routes: who am I, repositories, refs and commits."""
 
 import re
-from collections.abc import Callable
 from typing import Any, cast
 
 from starlette.responses import JSONResponse, Response
 
-from hubbot.localhub import shapes
+from hubbot.localhub import list_items, shapes
 from hubbot.localhub.access import (
     find_commit,
+    find_listed,
     find_repository,
     require_files,
     require_owner,
+    require_revision,
     require_writer,
 )
 from hubbot.localhub.answers import Call, Handler, Refusal, page
@@ -21,13 +22,6 @@ from hubbot.localhub.state import MAIN, RESERVED_NAMES, RepoKind, Repository
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")
 _GATES: dict[object, Any] = {False: False, "auto": "auto", "manual": "manual"}
-_SORTS: dict[str, Callable[[Repository], Any]] = {
-    "lastModified": lambda repo: repo.head.date,
-    "createdAt": lambda repo: repo.created,
-    "downloads": lambda repo: repo.downloads,
-    "likes": lambda repo: repo.likes,
-    "trendingScore": lambda repo: 0,
-}
 
 
 def whoami(call: Call) -> Response:
@@ -67,7 +61,7 @@ def create(call: Call) -> Response:
     repo = Repository(kind=kind, id=f"{owner}/{name}", created=call.state.clock())
     repo.is_private = body.get("visibility") == "private" or body.get("private") is True
     url = f"{call.base_url}/{repo.url_path}"
-    if (kind, repo.id) in call.state.repositories:
+    if call.state.is_taken(kind, repo.id):
         message = f"You already created this {kind[:-1]} repo"
         raise Refusal(409, message, body={"url": url})
     attributes = "".join(f"{name} filter=lfs diff=lfs merge=lfs -text\n" for name in LFS_PATTERNS)
@@ -75,6 +69,7 @@ def create(call: Call) -> Response:
     entry = blobs.entry(".gitattributes", blobs.add(attributes.encode()), is_lfs=False)
     tree = {".gitattributes": entry}
     call.state.repositories[kind, repo.id] = repo
+    call.state.renames.pop((kind, repo.id), None)
     call.state.add_commit(repo, MAIN, tree, title="initial commit", author=caller.name)
     return JSONResponse({"url": url, "name": repo.id, "id": repo.id})
 
@@ -99,7 +94,7 @@ def delete(call: Call) -> Response:
     if repo is None:
         raise Refusal(404, "Repository not found", code="RepoNotFound")
     require_owner(call, repo)
-    del call.state.repositories[kind, repo_id]
+    call.state.delete(repo)
     return Response(status_code=200)
 
 
@@ -116,7 +111,7 @@ def move(call: Call) -> Response:
     owner, _, name = new.rpartition("/")
     if not _is_name(name) or not _may_own(call, owner):
         raise Refusal(403, f"You may not move {old} to {new!r}")
-    if (kind, new) in call.state.repositories:
+    if call.state.is_taken(kind, new):
         raise Refusal(409, f"{new} exists")
     call.state.rename(repo, new)
     return Response(status_code=200)
@@ -140,58 +135,16 @@ def settings(call: Call) -> Response:
 
 def info(call: Call) -> Response:
     """GET /api/T/R[/revision/REV]."""
-    repo = find_repository(call)
-    commit = find_commit(call, repo)
-    shape = shapes.repository(call.state, repo, commit, with_blobs=call.flag("blobs"))
-    expand = _expand(call)
+    kind, with_blobs = cast(RepoKind, call.param("kind", "models")), call.flag("blobs")
+    expand = shapes.check_expand(kind, call.expand())
+    item = find_listed(call)
+    if item is not None:
+        require_revision(call, item)
+        shape = list_items.shape(item, with_blobs=with_blobs)
+    else:
+        repo = find_repository(call)
+        shape = shapes.repository(call.state, repo, find_commit(call, repo), with_blobs=with_blobs)
     return JSONResponse(shapes.select(shape, expand=expand) if expand else shape)
-
-
-def _expand(call: Call) -> list[str]:
-    query = call.request.query_params
-    return [*query.getlist("expand"), *query.getlist("expand[]")]
-
-
-def repositories(call: Call) -> Response:
-    """GET /api/T."""
-    kind = call.param("kind", "models")
-    described = [
-        (repo, shapes.repository(call.state, repo, repo.head))
-        for (its_kind, _), repo in call.state.repositories.items()
-        if its_kind == kind and _is_listed(call, repo)
-    ]
-    described = [item for item in described if _matches(call, *item)]
-    sort = call.query("sort", "trendingScore")
-    if sort not in _SORTS:
-        raise Refusal(400, f'"sort" must be one of {", ".join(_SORTS)}, not {sort!r}')
-    described.sort(key=lambda item: _SORTS[sort](item[0]), reverse=True)
-    size = call.state.page_size
-    if call.query("limit").isdigit():
-        size = max(1, min(size, int(call.query("limit"))))
-    chosen, headers = page(call, described, size)
-    expand = _expand(call)
-    extra = shapes.list_extras(
-        full=call.flag("full"), card=call.flag("cardData"), config=call.flag("config")
-    )
-    items = [shapes.select(shape, expand=expand, extra=extra) for _, shape in chosen]
-    return JSONResponse(items, headers=headers)
-
-
-def _is_listed(call: Call, repo: Repository) -> bool:
-    return not repo.is_disabled and (not repo.is_private or call.state.may_write(repo, call.caller))
-
-
-def _matches(call: Call, repo: Repository, shape: dict[str, Any]) -> bool:
-    query = call.request.query_params
-    wanted = set(query.getlist("filter"))
-    wanted |= {query[name] for name in ("pipeline_tag", "library") if name in query}
-    if not wanted <= set(shape["tags"]):
-        return False
-    if "author" in query and query["author"] != repo.namespace:
-        return False
-    if "gated" in query and (query["gated"].lower() == "true") != bool(repo.gated):
-        return False
-    return query.get("search", "").lower() in repo.id.lower()
 
 
 def refs(call: Call) -> Response:
@@ -226,6 +179,21 @@ def create_ref(call: Call) -> Response:
     return Response(status_code=201)
 
 
+def delete_ref(call: Call) -> Response:
+    """DELETE /api/T/R/branch/NAME and /tag/NAME."""
+    repo = find_repository(call)
+    require_owner(call, repo)
+    name, what = call.param("revision"), call.param("what")
+    prefix = "refs/tags/" if what == "tag" else "refs/heads/"
+    ref = f"{prefix}{name.removeprefix(prefix)}"
+    if ref == MAIN:
+        raise Refusal(400, "The main branch cannot be deleted")
+    if ref not in repo.refs:
+        raise Refusal(404, f"Reference not found: {ref}", code="RevisionNotFound")
+    del repo.refs[ref]
+    return Response(status_code=200)
+
+
 def auth_check(call: Call) -> Response:
     """GET /api/T/R/auth-check[/write]."""
     repo = find_repository(call)
@@ -255,13 +223,13 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/api/repos/move", move),
     ("DELETE", "/api/repos/delete", delete),
     ("POST", "/api/validate-yaml", validate_yaml),
-    ("GET", "/api/{kind:kind}", repositories),
     ("GET", _R, info),
     ("GET", _R + "/revision/{revision:revision}", info),
     ("PUT", _R + "/settings", settings),
     ("GET", _R + "/refs", refs),
     ("GET", _R + "/commits/{revision:revision}", commits),
     ("POST", _R + "/{what:what}/{revision:revision}", create_ref),
+    ("DELETE", _R + "/{what:what}/{revision:revision}", delete_ref),
     ("GET", _R + "/auth-check", auth_check),
     ("GET", _R + "/auth-check/write", auth_check),
 ]

@@ -8,6 +8,11 @@
         hub.add_dataset("me/d", {"train.parquet": Path(...)})   # private=, gated=, disabled=,
         hub.rename("me/m", "me/m2")             # discussions_disabled=, created=, likes=...
 
+        with hub.bulk():                         # thousands: what is inside is written once
+            ...
+        hub.add_listed([{"id": "you/x", "config": {"model_type": "bert"}}, ...])   # no files:
+        hub.change_listed("you/x", deleted=True)       # 100,000 models for lists and model_info
+
         hub.url                                  # HF_ENDPOINT, set before importing the client
         hub.commit("me/m2", {"README.md": b"# new", "old.txt": None}, "me")   # None deletes
         hub.read_file("me/m2", "README.md", "refs/pr/1")
@@ -15,7 +20,10 @@
         hub.pull_requests("me/m2")                     # frozen: num title status author description
         hub.close_pull_request("me/m2", 1, "me")       #   diff conflicts head commits comments
         hub.merge_pull_request("me/m2", 1, "me")
+        hub.reopen_pull_request("me/m2", 1, "me")
         hub.comment("me/m2", 1, "me", "no, thank you")
+        hub.delete_branch("me/m2", "draft")
+        hub.delete_repository("me/m2")
 
         hub.log                                        # tuple of RequestRecord, oldest first
         [r for r in hub.log if r.is_write]             # commits, comments, uploads..., also refused
@@ -25,9 +33,17 @@
         hub.faults.stale("POST", "/commit/")                     # 412
         hub.faults.slow("GET", "/resolve/", 3.0)
         hub.faults.truncate("GET", "/resolve/.*safetensors", 1000)
+        hub.faults.html("GET", "/api/models[?]")       # 200 and a page for people; also empty()
         hub.faults.pending()                           # rules not used up yet
+        hub.listing_oddities.repeat(2, count=3)        # page 2 of a list begins with 3 of page 1
+        hub.listing_oddities.empty(2)                  # an empty page that links to the right one
+        hub.listing_oddities.html(3)
+        hub.listing_oddities.insert(1, {"modelId": "no id"}, {"id": 7, "tags": None})
+        hub.listing_oddities.follow_changes = True     # models modified while paging may be missed
         hub.rate_limits = RateLimits(api=10)           # real counting, RateLimit headers
         hub.reset()                                    # nothing left
+
+        hub.github.add_repository("me/scores", {...})  # a GitHub beside it: github_contents
 
 Fault paths are regular expressions searched in the decoded path with its query, such as
 ``/api/models/me/m/commit/main?create_pr=1`` (so write the question mark as ``[?]``); every rule
@@ -54,18 +70,21 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from hubbot.localhub.actions import HubActions
 from hubbot.localhub.app import find_caller, make_app
 from hubbot.localhub.blobs import BlobStore
-from hubbot.localhub.contents import HubContents
 from hubbot.localhub.faults import Faults
 from hubbot.localhub.gatekeeper import TRANSPORT, Gatekeeper
+from hubbot.localhub.github_app import find_account, github_routes
+from hubbot.localhub.github_contents import Github
 from hubbot.localhub.limits import Counter, RateLimits
+from hubbot.localhub.listed import ListedModels
 from hubbot.localhub.requestlog import RequestLog, RequestRecord
 from hubbot.localhub.state import HubState
 from hubbot.localhub.storage import Storage
 
 
-class LocalHub(HubContents):
+class LocalHub(HubActions):
     """The embedded Hub: a context manager, its seeding and its inspection."""
 
     def __init__(self, *, port: int = 0, folder: Path | None = None) -> None:
@@ -80,11 +99,18 @@ class LocalHub(HubContents):
         )
         self.folder = folder or Path(cast("tempfile.TemporaryDirectory[str]", self._temporary).name)
         self._port = port
-        super().__init__(HubState(BlobStore(self.folder / "blobs")), Storage(self.folder))
+        blobs, listed = BlobStore(self.folder / "blobs"), ListedModels(self.folder / "listed.jsonl")
+        super().__init__(HubState(blobs, listed), Storage(self.folder))
         self._storage.load(self.state)
         self.faults = Faults()
         self._log = RequestLog(self.folder / "requests.jsonl")
         self._counter = Counter(lambda: self.state.clock())
+        self.github = Github(
+            self.folder / "github",
+            lock=self.state.lock,
+            clock=lambda: self.state.clock(),
+            address=lambda: self.url,
+        )
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -124,11 +150,17 @@ class LocalHub(HubContents):
         listener.listen(128)
         self._port = int(listener.getsockname()[1])
         gatekeeper = Gatekeeper(
-            make_app(self.state, lambda: self._storage.save(self.state)),
+            make_app(
+                self.state,
+                lambda: self._storage.save(self.state),
+                github_routes(self.github),
+            ),
             log=self._log,
             faults=self.faults,
             counter=self._counter,
-            find_caller=lambda authorization: find_caller(self.state, authorization),
+            find_caller=lambda authorization: (
+                find_caller(self.state, authorization) or find_account(self.github, authorization)
+            ),
         )
         config = uvicorn.Config(
             gatekeeper,
@@ -165,6 +197,7 @@ class LocalHub(HubContents):
         with self.state.lock:
             self.state.clear()
             self._storage.clear()
+            self.github.reset()
             self._log.clear()
             self.faults.clear()
             self._counter.clear()

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from hubbot.localhub import metadata
+from hubbot.localhub.answers import Refusal
 from hubbot.localhub.blobs import FileEntry
 from hubbot.localhub.cards import as_list
 from hubbot.localhub.state import (
@@ -14,6 +15,7 @@ from hubbot.localhub.state import (
     Discussion,
     Event,
     HubState,
+    RepoKind,
     Repository,
     Tree,
     iso,
@@ -25,6 +27,25 @@ _BRIEF = (
 )
 _ALWAYS = ("_id", "id")
 _FULL = ("author", "sha", "lastModified", "gated", "disabled", "siblings")
+
+# fmt: off
+_EXPANDABLE: dict[RepoKind, tuple[str, ...]] = {
+    "models": (
+        "author", "baseModels", "cardData", "childrenModelCount", "config", "createdAt",
+        "disabled", "downloads", "downloadsAllTime", "evalResults", "gated", "gguf", "inference",
+        "inferenceProviderMapping", "lastModified", "library_name", "likes", "mask_token",
+        "model-index", "pipeline_tag", "private", "resourceGroup", "safetensors", "sha",
+        "siblings", "spaces", "tags", "transformersInfo", "trendingScore", "usedStorage",
+        "widgetData",
+    ),
+    "datasets": (
+        "author", "cardData", "citation", "createdAt", "description", "disabled", "downloads",
+        "downloadsAllTime", "gated", "lastModified", "likes", "mainSize", "paperswithcode_id",
+        "private", "resourceGroup", "sha", "siblings", "tags", "trendingScore", "usedStorage",
+    ),
+}
+# fmt: on
+"""Keys that can be asked for, as the client's documentation of ``expand`` names them."""
 
 
 def repository(
@@ -54,7 +75,7 @@ def repository(
         "downloads": repo.downloads,
         "likes": repo.likes,
         "trendingScore": 0,
-        "tags": metadata.tags(repo, commit, header, config),
+        "tags": metadata.tags(repo.kind, commit.tree, header, config),
         "cardData": header or None,
         "siblings": [sibling(path, entry, with_blobs) for path, entry in commit.tree.items()],
         "usedStorage": sum(entry.size for entry in commit.tree.values()),
@@ -71,7 +92,6 @@ def _model_keys(
     header: dict[str, Any],
     config: dict[str, Any],
 ) -> dict[str, Any]:
-    bases = as_list(header.get("base_model"))
     return {
         "modelId": repo.id,
         "library_name": metadata.library_name(header, config),
@@ -80,11 +100,30 @@ def _model_keys(
         "transformersInfo": metadata.transformers_info(config),
         "safetensors": metadata.safetensors_summary(state, commit),
         "model-index": header.get("model-index"),
-        "baseModels": {"relation": "finetune", "models": [{"id": base} for base in bases]}
-        if bases
-        else None,
+        "baseModels": base_models(header),
         "spaces": [],
     }
+
+
+def base_models(header: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a card's header says about base models; None where it names none."""
+    bases = as_list(header.get("base_model"))
+    relation = header.get("base_model_relation", "finetune")
+    models = [{"id": base} for base in bases]
+    return {"relation": relation, "models": models} if bases else None
+
+
+def check_expand(kind: RepoKind, keys: list[str]) -> list[str]:
+    """Return keys that are asked for.
+
+    Raises:
+        Refusal: 400 if one is unknown.
+    """
+    known = _EXPANDABLE[kind]
+    for key in keys:
+        if key not in known:
+            raise Refusal(400, f'"expand" must be one of {", ".join(known)}, not {key!r}')
+    return keys
 
 
 def select(

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from hubbot.localhub.blobs import BlobStore, FileEntry
+from hubbot.localhub.listed import ListedModels
+from hubbot.localhub.oddities import ListingOddities
 
 RepoKind = Literal["models", "datasets"]
 Role = Literal["read", "write"]
@@ -21,27 +23,15 @@ Tree = Mapping[str, FileEntry]
 
 MAIN = "refs/heads/main"
 
+# fmt: off
 RESERVED_NAMES = frozenset(
     [
-        "auth-check",
-        "blob",
-        "branch",
-        "commit",
-        "commits",
-        "discussions",
-        "info",
-        "paths-info",
-        "preupload",
-        "refs",
-        "resolve",
-        "revision",
-        "settings",
-        "tag",
-        "tree",
-        "xet-read-token",
+        "auth-check", "blob", "branch", "commit", "commits", "discussions", "info", "paths-info",
+        "preupload", "refs", "resolve", "revision", "settings", "tag", "tree", "xet-read-token",
         "xet-write-token",
     ]
 )
+# fmt: on
 """Second parts of addresses that are actions on a bare name; no repository is called so here."""
 
 
@@ -189,20 +179,30 @@ class Repository:
 class HubState:
     """Everything, guarded by one lock: handlers and the seeding interface hold it."""
 
-    def __init__(self, blobs: BlobStore, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        listed: ListedModels,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
         """Start empty.
 
         Args:
             blobs: Where contents go.
+            listed: Models without files.
             clock: Source of the time; the computer's by default.
         """
         self.lock = threading.RLock()
         self.blobs = blobs
+        self.listed = listed
+        self.oddities = ListingOddities()
         self.clock = clock or (lambda: datetime.now(UTC))
         self.tokens: dict[str, Caller] = {}
         self.organisations: dict[str, list[str]] = {}
         self.repositories: dict[tuple[RepoKind, str], Repository] = {}
         self.renames: dict[tuple[RepoKind, str], str] = {}
+        self.unsaved: set[tuple[RepoKind, str]] = set()
+        """Repositories changed or deleted since they were last written."""
         self.page_size = 1000
         self.discussion_page_size = 50
         self._nonce = 0
@@ -212,6 +212,9 @@ class HubState:
         """Forget everything but the contents."""
         for table in (self.tokens, self.organisations, self.repositories, self.renames):
             table.clear()
+        self.unsaved.clear()
+        self.listed.clear()
+        self.oddities.clear()
         self.page_size, self.discussion_page_size = 1000, 50
         self.clock = lambda: datetime.now(UTC)
 
@@ -221,10 +224,27 @@ class HubState:
 
     def may_write(self, repo: Repository, caller: Caller | None) -> bool:
         """Tell whether an account owns a repository, whatever its token's role."""
+        return self.owns(repo.namespace, caller)
+
+    def owns(self, namespace: str, caller: Caller | None) -> bool:
+        """Tell whether a namespace is an account's own or its organisation's."""
         if caller is None:
             return False
-        members = self.organisations.get(repo.namespace, [])
-        return caller.name == repo.namespace or caller.name in members
+        return caller.name == namespace or caller.name in self.organisations.get(namespace, [])
+
+    def is_taken(self, kind: RepoKind, repo_id: str) -> bool:
+        """Tell whether an id is a repository's or a listed model's."""
+        is_listed = kind == "models" and repo_id in self.listed
+        return is_listed or (kind, repo_id) in self.repositories
+
+    def touch(self, repo: Repository) -> None:
+        """Note that a repository was, or may be about to be, changed, so that it is written."""
+        self.unsaved.add((repo.kind, repo.id))
+
+    def delete(self, repo: Repository) -> None:
+        """Delete a repository with all that belongs to it."""
+        self.touch(repo)
+        del self.repositories[repo.kind, repo.id]
 
     def new_id(self, digits: int, *parts: str) -> str:
         """Return an identifier that no other Hub state gives out.
@@ -271,13 +291,15 @@ class HubState:
         )
         repo.commits[commit.oid] = commit
         repo.refs[ref] = commit.oid
+        self.touch(repo)
         return commit
 
     def rename(self, repo: Repository, new: str) -> None:
         """Give a repository another id; the old one redirects to it."""
         old = repo.id
-        del self.repositories[repo.kind, old]
+        self.delete(repo)
         repo.id = new
+        self.touch(repo)
         self.repositories[repo.kind, new] = repo
         self.renames.pop((repo.kind, new), None)
         for key, target in list(self.renames.items()):

@@ -2,9 +2,10 @@
 
 ``accounts.json``: tokens, organisations, renames; ``repos/<kind>/<id with -- for />.json``: one
 repository with commits, refs and discussions; ``blobs/ab/abcd…``: contents by SHA-256;
-``requests.jsonl``: the request log.
+``listed.jsonl``: models known by their list item only; ``requests.jsonl``: the request log.
 """
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hubbot.localhub.blobs import FileEntry
-from hubbot.localhub.state import Caller, Commit, Discussion, Event, HubState, Repository
+from hubbot.localhub.state import Caller, Commit, Discussion, Event, HubState, RepoKind, Repository
 
 _VERSION = 1
 
@@ -24,24 +25,36 @@ class Storage:
     def __init__(self, folder: Path) -> None:
         """Use ``folder``."""
         self._folder = folder
-        self._written: dict[Path, str] = {}
+        self._written: dict[Path, bytes] = {}
 
     def save(self, state: HubState) -> None:
-        """Write accounts and repositories; files of deleted repositories go."""
-        files = {self._folder / "accounts.json": _accounts(state)}
-        for repo in state.repositories.values():
-            files[self._file(repo)] = _repository(repo)
-        for path, value in files.items():
-            text = json.dumps(value, indent=1, default=_encode)
-            if self._written.get(path) != text:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                draft = path.with_suffix(".new")
-                draft.write_text(text, encoding="utf-8")
-                draft.replace(path)
-                self._written[path] = text
-        for path in set(self._written) - set(files):
+        """Write accounts and the repositories touched; files of deleted ones go.
+
+        Each file is written beside its place and moved there, and a file is deleted last, so that
+        whatever moment the process is killed at, all files are whole.
+        """
+        self._write(self._folder / "accounts.json", _accounts(state))
+        gone = []
+        for kind, repo_id in sorted(state.unsaved):
+            repo, path = state.repositories.get((kind, repo_id)), self._file(kind, repo_id)
+            if repo is None:
+                gone.append(path)
+            else:
+                self._write(path, _repository(repo))
+        for path in gone:
             path.unlink(missing_ok=True)
-            del self._written[path]
+            self._written.pop(path, None)
+        state.unsaved.clear()
+
+    def _write(self, path: Path, value: dict[str, Any]) -> None:
+        text = json.dumps(value, indent=1, default=_encode).encode()
+        digest = hashlib.sha256(text).digest()
+        if self._written.get(path) != digest:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(".new")
+            draft.write_bytes(text)
+            draft.replace(path)
+            self._written[path] = digest
 
     def load(self, state: HubState) -> None:
         """Fill an empty state from the folder; an empty folder leaves it empty.
@@ -49,6 +62,7 @@ class Storage:
         Raises:
             ValueError: If the folder was written by another version.
         """
+        state.listed.load()
         path = self._folder / "accounts.json"
         if not path.exists():
             return
@@ -66,6 +80,7 @@ class Storage:
         for file in sorted(self._folder.glob("repos/*/*.json")):
             repo = _read_repository(json.loads(file.read_text(encoding="utf-8")))
             state.repositories[repo.kind, repo.id] = repo
+        _settle_renames(state)
 
     def clear(self) -> None:
         """Delete what was written, and nothing else."""
@@ -74,8 +89,23 @@ class Storage:
         (self._folder / "accounts.json").unlink(missing_ok=True)
         self._written.clear()
 
-    def _file(self, repo: Repository) -> Path:
-        return self._folder / "repos" / repo.kind / f"{repo.id.replace('/', '--')}.json"
+    def _file(self, kind: RepoKind, repo_id: str) -> Path:
+        return self._folder / "repos" / kind / f"{repo_id.replace('/', '--')}.json"
+
+
+def _settle_renames(state: HubState) -> None:
+    """Finish a renaming that was noted when the process was killed, or take it back."""
+    for (kind, old), new in list(state.renames.items()):
+        repo = state.repositories.get((kind, old))
+        if repo is None:
+            continue
+        if (kind, new) in state.repositories:
+            state.delete(repo)
+        else:
+            del state.renames[kind, old]
+            for key, target in list(state.renames.items()):
+                if key[0] == kind and target == new:
+                    state.renames[key] = old
 
 
 def _encode(value: object) -> str:
