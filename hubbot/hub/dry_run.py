@@ -10,9 +10,10 @@ from hubbot.hub.client import PATIENT, Backoff
 from hubbot.hub.plan import CarryOver, Look, Rebuild, make_plan
 from hubbot.schema import Action, Proposal, Published
 
-_WOULD: dict[Literal["open", "update", "unchanged", "skipped"], Action] = {
+_WOULD: dict[Literal["open", "update", "replace", "unchanged", "skipped"], Action] = {
     "open": "would-open",
     "update": "would-update",
+    "replace": "would-open",
     "unchanged": "unchanged",
     "skipped": "skipped",
 }
@@ -62,5 +63,5 @@ def publish(
         action=_WOULD[plan.action],
         reason=plan.reason,
         url=plan.url,
-        change=plan.proposal if plan.action in {"open", "update"} else None,
+        change=plan.proposal if plan.action in {"open", "update", "replace"} else None,
     )

@@ -29,6 +29,9 @@ CarryOver = Callable[[Proposal, bytes], Proposal]
 SECTION = b"<!-- hubbot:begin"
 """How our section of a card begins."""
 
+WITHDRAWN = "<!-- hubbot:withdrawn -->"
+"""Hidden in the comment with which we close a pull request that another takes the place of."""
+
 _FOLLOWS: dict[RepoType, str] = {
     "model": "corrects an annotation that was merged",
     "dataset": "adds to or corrects an annotation that was merged",
@@ -49,20 +52,24 @@ class OurPullRequest:
     """The Hub could not merge it into the main branch now."""
     is_unwanted: bool
     """Somebody asked in a comment to be left alone."""
+    is_withdrawn: bool = False
+    """We closed it ourselves, to open another that can be merged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is to be done, and why."""
 
-    action: Literal["open", "update", "unchanged", "skipped"]
-    """In one word."""
+    action: Literal["open", "update", "replace", "unchanged", "skipped"]
+    """In one word; ``replace``: close ours, which cannot be merged any more, and open another."""
     reason: str = ""
     """Why, in a sentence; empty where the action says it."""
     url: str | None = None
     """The pull request that is concerned."""
     number: int = 0
-    """N of ``refs/pr/N`` for ``update``."""
+    """N of ``refs/pr/N`` for ``update`` and ``replace``."""
+    is_anew: bool = False
+    """The update makes it anew from the main branch, since it conflicts."""
     proposal: Proposal
     """What to commit, with the parent to commit it on."""
 
@@ -146,6 +153,10 @@ def _card_at(proposal: Proposal, revision: str, look: Look) -> bytes:
 
 def _plan_change(current: Proposal, ours: Collection[OurPullRequest], look: Look) -> Plan:
     """Decide with our pull requests at hand, newest first."""
+    newest = next(iter(ours), None)
+    if newest is not None and newest.is_withdrawn:
+        current = _anew(current, _card_in(newest, current, look), look)
+    ours = [one for one in ours if not one.is_withdrawn]
     for one in ours:
         if one.status == "closed":
             reason = "our pull request was closed without being merged, so it is not repeated"
@@ -171,21 +182,44 @@ def _plan_update(current: Proposal, one: OurPullRequest, look: Look) -> Plan:
     It is rebuilt from itself, so that edits of the owner and an older main branch do not count
     as a change, unless the two no longer merge: then it is made from the main branch.
     """
-    ref = f"refs/pr/{one.number}"
-    head = head_of(
-        current.model, api=look.api, ref=ref, backoff=look.backoff, repo_type=current.repo_type
-    )
+    head = _head_in(one, current, look)
     card = _card_at(current, head, look)
     wanted = _anew(current, card, look) if one.is_conflicting else look.rebuild(card, head)
     if wanted is None:
         reason = "the card in our pull request asks to be left alone"
         return Plan(action="skipped", reason=reason, url=one.url, proposal=current)
     change = replace(wanted, model=current.model, parent=head, old=card)
+    if change.new == card and not one.is_conflicting:
+        return Plan(action="unchanged", url=one.url, proposal=change)
     if change.new == card:
-        reason = "it conflicts with the main branch" if one.is_conflicting else ""
-        return Plan(action="unchanged", reason=reason, url=one.url, proposal=change)
+        # It says what it should and still cannot be merged: its branch began too long ago.
+        reason = "ours could not be merged any more and is replaced"
+        return Plan(
+            action="replace", reason=reason, url=one.url, number=one.number, proposal=current
+        )
     reason = "made anew from the main branch, which had moved" if one.is_conflicting else ""
-    return Plan(action="update", reason=reason, url=one.url, number=one.number, proposal=change)
+    return Plan(
+        action="update",
+        reason=reason,
+        url=one.url,
+        number=one.number,
+        is_anew=one.is_conflicting,
+        proposal=change,
+    )
+
+
+def _head_in(one: OurPullRequest, current: Proposal, look: Look) -> str:
+    return head_of(
+        current.model,
+        api=look.api,
+        ref=f"refs/pr/{one.number}",
+        backoff=look.backoff,
+        repo_type=current.repo_type,
+    )
+
+
+def _card_in(one: OurPullRequest, current: Proposal, look: Look) -> bytes:
+    return _card_at(current, _head_in(one, current, look), look)
 
 
 def _anew(current: Proposal, card: bytes, look: Look) -> Proposal:
@@ -303,4 +337,20 @@ def _describe(details: DiscussionWithDetails, account: Account) -> OurPullReques
         url=details.url,
         is_conflicting=bool(details.conflicting_files),
         is_unwanted=asks_to_stop(others),
+        is_withdrawn=is_withdrawn(details, account),
+    )
+
+
+def is_withdrawn(details: DiscussionWithDetails, account: Account) -> bool:
+    """Return whether we closed a pull request ourselves, to open another in its place.
+
+    Args:
+        details: A pull request, as the Hub describes it.
+        account: Ours.
+    """
+    return details.status == "closed" and any(
+        isinstance(event, DiscussionComment)
+        and event.author == account.name
+        and WITHDRAWN in event.content
+        for event in details.events
     )

@@ -13,7 +13,15 @@ from hubbot.hub.accounts import Account, check_may_write
 from hubbot.hub.cards import CARD, validate_card
 from hubbot.hub.client import PATIENT, Backoff
 from hubbot.hub.description import refresh_description
-from hubbot.hub.plan import CarryOver, Look, Plan, Rebuild, make_plan, read_discussion
+from hubbot.hub.plan import (
+    WITHDRAWN,
+    CarryOver,
+    Look,
+    Plan,
+    Rebuild,
+    make_plan,
+    read_discussion,
+)
 from hubbot.hub.refusals import translate_errors
 from hubbot.schema import Action, Proposal, Published
 
@@ -148,6 +156,9 @@ class _Publishing:
 
     def _write(self, plan: Plan) -> Published | None:
         """Commit what is planned; None where another round has to settle a conflict."""
+        if plan.action == "replace":
+            self._withdraw(plan)
+            return None
         self._change = plan.proposal
         validate_card(
             plan.proposal.new,
@@ -159,6 +170,8 @@ class _Publishing:
             self._commit(plan.proposal, revision=f"refs/pr/{plan.number}")
             refresh_description(plan.proposal, plan.number, self._look)
             self._written = self._written or self._maybe or "updated"
+            if plan.is_anew and self._conflicts(plan.proposal, plan.number):
+                return None
             return self._done(self._written, plan.reason, plan.url)
         commit = self._commit(plan.proposal, revision=None)
         if commit.pr_url is None or commit.pr_num is None:
@@ -188,10 +201,26 @@ class _Publishing:
                 repo_type=proposal.repo_type,
             )
 
+    def _withdraw(self, plan: Plan) -> None:
+        """Close ours with a word of why; the next round opens another."""
+        comment = (
+            f"{WITHDRAWN}\nThe card on the main branch has changed, so that this can no longer be "
+            "merged. It is replaced by a new pull request."
+        )
+        with translate_errors(f"pull request {plan.number} of {plan.proposal.item}"):
+            self._look.api.change_discussion_status(
+                plan.proposal.model,
+                plan.number,
+                "closed",
+                comment=comment,
+                repo_type=plan.proposal.repo_type,
+            )
+
     def _conflicts(self, proposal: Proposal, number: int) -> bool:
-        """Return whether the main branch moved under the new pull request.
+        """Return whether the main branch moved under a pull request.
 
         With ``create_pr`` the Hub takes a parent that is no longer the head; it shows only here.
+        A branch that began before the main branch moved may stay in conflict whatever is on it.
         """
         try:
             details = read_discussion(

@@ -278,15 +278,16 @@ def test_a_section_that_was_taken_out_again_is_not_put_back(hub: Any, bot: Bot) 
 # The card moves
 
 
-def test_an_open_request_that_conflicts_is_made_anew_with_all_its_notes(hub: Any, bot: Bot) -> None:
+def test_an_open_request_that_conflicts_is_replaced_with_all_its_notes(hub: Any, bot: Bot) -> None:
     bot.publish(NOTE)
     bot.publish(OTHER)
     moved = CARD + b"A last line.\n"
     hub.commit(DATA, {"README.md": moved}, "ann", kind="datasets")
     assert requests(hub)[0].conflicts == ("README.md",)
-    published = bot.publish(MOVED)
-    assert (published.action, "made anew" in published.reason) == ("updated", True)
-    assert proposed(hub) == annotate_dataset(moved, [MOVED, OTHER])
+    assert bot.publish(MOVED).action == "opened"
+    assert [one.status for one in requests(hub)] == ["closed", "open"]
+    assert requests(hub)[1].conflicts == ()
+    assert proposed(hub, 2) == annotate_dataset(moved, [MOVED, OTHER])
     hub.clear_log()
     assert bot.publish(MOVED).action == "unchanged"
     assert writes(hub) == []
@@ -304,15 +305,15 @@ class Overtaken(HfApi):
         return super().create_commit(*args, **options)
 
 
-def test_a_card_that_moves_while_we_open_ends_in_one_request_made_from_the_new_card(
+def test_a_card_that_moves_while_we_open_ends_in_one_open_request_made_from_the_new_card(
     hub: Any, bot: Bot
 ) -> None:
     moved = CARD + b"A last line.\n"
     bot.api = api = Overtaken(token="hf_bot")
     api.overtake = lambda: hub.commit(DATA, {"README.md": moved}, "ann", kind="datasets")
     assert bot.publish(NOTE).action == "opened"
-    assert proposed(hub) == annotate_dataset(moved, [NOTE])
-    assert len(requests(hub)) == 1
+    assert proposed(hub, 2) == annotate_dataset(moved, [NOTE])
+    assert [one.status for one in requests(hub)] == ["closed", "open"]
 
 
 @pytest.mark.parametrize("path", [CREATE, UPDATE])

@@ -405,7 +405,15 @@ class Overtaken(HfApi):
         return super().create_commit(*args, **options)
 
 
-def test_a_card_that_moves_while_we_open_ends_in_one_request_without_conflict(
+def replaced(hub: Any) -> tuple[Any, Any]:
+    """Return the request that was withdrawn and the one in its place, which can be merged."""
+    old, new = hub.pull_requests(MODEL)
+    assert (old.status, new.status, new.conflicts) == ("closed", "open", ())
+    assert "replaced by a new pull request" in old.comments[-1][1]
+    return old, new
+
+
+def test_a_card_that_moves_while_we_open_ends_in_one_open_request_without_conflict(
     hub: Any, bot: Bot
 ) -> None:
     moved = CARD + b"A last line.\n"
@@ -413,8 +421,9 @@ def test_a_card_that_moves_while_we_open_ends_in_one_request_without_conflict(
     bot.api.overtake = lambda: hub.commit(MODEL, {"README.md": moved}, "ann")
     published = bot.publish("1")
     assert published.action == "opened"
-    assert hub.read_file(MODEL, "README.md", "refs/pr/1") == annotate(moved, "1")
-    assert len(hub.pull_requests(MODEL)) == 1
+    replaced(hub)
+    assert hub.read_file(MODEL, "README.md", "refs/pr/2") == annotate(moved, "1")
+    assert bot.publish("1").action == "unchanged"
 
 
 def test_a_listing_that_lags_behind_does_not_make_two(hub: Any, bot: Bot) -> None:
@@ -423,8 +432,8 @@ def test_a_listing_that_lags_behind_does_not_make_two(hub: Any, bot: Bot) -> Non
     bot.api.blind_looks = 100
     bot.api.overtake = lambda: hub.commit(MODEL, {"README.md": moved}, "ann")
     assert bot.publish("1").action == "opened"
-    assert hub.read_file(MODEL, "README.md", "refs/pr/1") == annotate(moved, "1")
-    assert len(hub.pull_requests(MODEL)) == 1
+    replaced(hub)
+    assert hub.read_file(MODEL, "README.md", "refs/pr/2") == annotate(moved, "1")
 
 
 def test_a_listing_that_lags_behind_a_lost_answer_is_looked_at_again(hub: Any, bot: Bot) -> None:
@@ -446,7 +455,7 @@ def test_a_pull_request_that_moves_while_we_update_is_read_again(hub: Any, bot: 
     assert len(hub.pull_requests(MODEL)) == 1
 
 
-def test_an_open_request_that_conflicts_is_made_anew_from_the_main_branch(
+def test_an_open_request_that_conflicts_is_replaced_by_one_from_the_main_branch(
     hub: Any, bot: Bot
 ) -> None:
     bot.publish("1")
@@ -454,9 +463,30 @@ def test_an_open_request_that_conflicts_is_made_anew_from_the_main_branch(
     hub.commit(MODEL, {"README.md": moved}, "ann")
     assert only_request(hub).conflicts == ("README.md",)
     published = bot.publish("1")
-    assert (published.action, "made anew" in published.reason) == ("updated", True)
-    assert hub.read_file(MODEL, "README.md", "refs/pr/1") == annotate(moved, "1")
+    assert published.action == "opened"
+    replaced(hub)
+    assert hub.read_file(MODEL, "README.md", "refs/pr/2") == annotate(moved, "1")
     assert bot.publish("1").action == "unchanged"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_answer_to_a_withdrawal_makes_no_third_request(
+    hub: Any, bot: Bot, when: str
+) -> None:
+    bot.publish("1")
+    hub.commit(MODEL, {"README.md": CARD + b"A last line.\n"}, "ann")
+    hub.faults.fail("POST", "/discussions/1/status", 503, when=when)
+    bot.publish("1")
+    replaced(hub)
+
+
+def test_one_that_its_owner_closed_is_no_withdrawal(hub: Any, bot: Bot) -> None:
+    bot.publish("1")
+    hub.commit(MODEL, {"README.md": CARD + b"A last line.\n"}, "ann")
+    bot.publish("1")
+    hub.close_pull_request(MODEL, 2, "ann")
+    assert bot.publish("2").action == "skipped"
+    assert len(hub.pull_requests(MODEL)) == 2
 
 
 @pytest.mark.parametrize("path", [CREATE, UPDATE])
