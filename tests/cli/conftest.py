@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -404,3 +405,47 @@ def writes(hub: LocalHub) -> Callable[[], list[str]]:
 def kept(cache_dir: Path, measured: None) -> Callable[[], set[str]]:
     """Tell which finished features and probes the cache holds."""
     return lambda: {path.name for path in cache_dir.glob("probes/*/*.np[yz]")}
+
+
+# The base install
+
+
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)")
+
+
+def base_packages() -> set[str]:
+    """Return the distributions that hubbot needs without any extra."""
+    found: set[str] = set()
+    waiting = ["hubbot"]
+    while waiting:
+        name = waiting.pop().lower().replace("_", "-")
+        if name in found:
+            continue
+        try:
+            requirements = distribution(name).requires or []
+        except PackageNotFoundError:  # of another platform or Python
+            continue
+        found.add(name)
+        waiting += [
+            match[1]
+            for text in requirements
+            if "extra ==" not in text and (match := _REQUIREMENT.match(text))
+        ]
+    return found - {"hubbot"}
+
+
+@pytest.fixture(scope="session")
+def link_base_packages() -> Callable[..., None]:
+    """Link what hubbot needs without any extra into an environment, and what else is named."""
+
+    def link(environment: Path, *others: str) -> None:
+        (site,) = environment.glob("lib/python*/site-packages")
+        for name in sorted(base_packages() | set(others)):
+            one = distribution(name)
+            files = [str(file) for file in one.files or () if ".." not in str(file)]
+            for top in {Path(file).parts[0] for file in files}:
+                source = Path(str(one.locate_file(top)))
+                if source.exists() and not (site / top).exists():
+                    (site / top).symlink_to(source)
+
+    return link

@@ -1,12 +1,10 @@
 """The base install, without the extras: what works, and what says exactly what to install."""
 
 import os
-import re
 import subprocess
 import sys
 import venv
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -15,42 +13,16 @@ import pytest
 import hubbot as package
 from hubbot.localhub.server import LocalHub
 
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)")
-
-
-def base_packages() -> set[str]:
-    """Return the distributions that hubbot needs without any extra."""
-    found: set[str] = set()
-    waiting = ["hubbot"]
-    while waiting:
-        name = waiting.pop().lower().replace("_", "-")
-        if name in found:
-            continue
-        try:
-            requirements = distribution(name).requires or []
-        except PackageNotFoundError:  # of another platform or Python
-            continue
-        found.add(name)
-        waiting += [
-            match[1]
-            for text in requirements
-            if "extra ==" not in text and (match := _REQUIREMENT.match(text))
-        ]
-    return found - {"hubbot"}
-
 
 @pytest.fixture(scope="session")
-def base_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base_python(
+    tmp_path_factory: pytest.TempPathFactory, link_base_packages: Callable[[Path], None]
+) -> Path:
     """An environment with hubbot and its own dependencies only, the files linked into it."""
     folder = tmp_path_factory.mktemp("base") / "venv"
     venv.create(folder, symlinks=True)
+    link_base_packages(folder)
     (site,) = folder.glob("lib/python*/site-packages")
-    for name in base_packages():
-        one = distribution(name)
-        for top in {Path(str(file)).parts[0] for file in one.files or () if ".." not in str(file)}:
-            source = Path(str(one.locate_file(top)))
-            if source.exists() and not (site / top).exists():
-                (site / top).symlink_to(source)
     (site / "hubbot.pth").write_text(str(Path(package.__file__).parent.parent))
     return folder / "bin" / "python"
 
