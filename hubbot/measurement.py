@@ -325,7 +325,7 @@ def obtain_base(
     Raises:
         HubbotError: As ``obtain``.
     """
-    kept = settings.cache_dir / "base-models" / f"{architecture.name.replace('/', '--')}.json"
+    kept = _base_path(architecture, settings)
     local = _read_kept(kept)
     if local is not None:
         return Checkpoint(local=local, architecture=architecture, download_s=0.0)
@@ -339,6 +339,20 @@ def obtain_base(
     partial.write_text(json.dumps(values), encoding="utf-8")
     partial.replace(kept)
     return checkpoint
+
+
+def kept_base(architecture: Architecture, settings: Settings) -> LocalCheckpoint | None:
+    """Return the base model that ``obtain_base`` kept; None where it was not asked for yet.
+
+    Args:
+        architecture: Entry of the catalog.
+        settings: Folders.
+    """
+    return _read_kept(_base_path(architecture, settings))
+
+
+def _base_path(architecture: Architecture, settings: Settings) -> Path:
+    return settings.cache_dir / "base-models" / f"{architecture.name.replace('/', '--')}.json"
 
 
 def _read_kept(path: Path) -> LocalCheckpoint | None:

@@ -41,7 +41,10 @@ from hubbot.schema import (
     Annotation,
     Architecture,
     DatasetSpec,
+    DataSplit,
     ProbeResult,
+    Protocol,
+    SplitName,
 )
 from hubbot.settings import Settings, load_settings
 
@@ -77,13 +80,39 @@ def probe(
     """
     require_extra("probe", purpose="probing")
     settings = settings or load_settings()
-    protocol = get_protocol(PROTOCOL if max_train is None else f"{PROTOCOL}@{max_train}")
-    spec = get_dataset(protocol.dataset)
+    spec = get_dataset(_protocol(max_train).dataset)
     # A folder that lacks a split is found out before gigabytes are fetched.
     at_hand = None if settings.data_dir is None else load_splits(spec, settings)
     checkpoint = obtain(model, settings, report=report)
+    return probe_checkpoint(
+        checkpoint, max_train=max_train, settings=settings, report=report, splits=at_hand
+    )
+
+
+def probe_checkpoint(
+    checkpoint: Checkpoint,
+    *,
+    max_train: int | None,
+    settings: Settings,
+    report: Report = no_report,
+    splits: Mapping[SplitName, DataSplit] | None = None,
+) -> ProbeResult:
+    """As ``probe``, of a checkpoint that is on disk.
+
+    Args:
+        checkpoint: From ``obtain``.
+        max_train: Training rows of the label-stratified prefix; None for all.
+        settings: Device, limits and folders.
+        report: Told a task's name, steps done and steps in all.
+        splits: Of the probe's data set, where they are read already.
+
+    Raises:
+        HubbotError: As ``probe``.
+    """
+    protocol = _protocol(max_train)
+    spec = get_dataset(protocol.dataset)
     base, no_gain = _base_of(checkpoint, settings, report)
-    splits = at_hand or load_splits(spec, settings)
+    splits = splits or load_splits(spec, settings)
 
     def run(one: Checkpoint) -> Measurement:
         return measure(
@@ -103,6 +132,10 @@ def probe(
     )
     _check(result, measured, against, spec)
     return result
+
+
+def _protocol(max_train: int | None) -> Protocol:
+    return get_protocol(PROTOCOL if max_train is None else f"{PROTOCOL}@{max_train}")
 
 
 def _base_of(

@@ -46,6 +46,8 @@ class Architecture:
     """Commit hash of the base model; empty until resolved online."""
     model_type: str
     """``model_type`` of config.json."""
+    parameters: int
+    """Parameters of the base model, with the head it was pretrained with."""
     shape: Mapping[str, Any]
     """Keys of config.json, as the file names them, and the values that must be there."""
     accepts: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -269,6 +271,57 @@ class RemoteCheckpoint:
     def repo_id(self) -> str:
         """Hub id, as ``RemoteDataset`` calls it."""
         return self.model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedModel:
+    """One line of the Hub's list of models: what is known without a call for this one."""
+
+    model: str
+    """Hub id."""
+    revision: str
+    """Commit hash of the main branch; empty where the list does not say."""
+    created: str
+    """When the repository was made, ISO 8601 with ``Z``; empty where unknown."""
+    modified: str
+    """When it was last changed, the same."""
+    downloads: int
+    """Downloads of the last 30 days."""
+    likes: int
+    """Likes."""
+    tags: tuple[str, ...]
+    """Tags, those included that the Hub derives."""
+    base_models: tuple[str, ...]
+    """Declared ``base_model`` ids."""
+    relations: tuple[str, ...]
+    """How it says it is related to them: ``finetune``, ``adapter``, ``merge``, ``quantized``."""
+    languages: tuple[str, ...]
+    """Languages of the card's header."""
+    model_type: str
+    """``model_type`` of config.json; empty where the list does not say."""
+    library: str
+    """Library, such as ``transformers`` or ``peft``; empty where unknown."""
+    task: str
+    """Pipeline tag; empty where unknown."""
+    parameters: int | None
+    """Parameters in its safetensors files; None where it has none or the Hub counted none."""
+    weights_gb: float | None
+    """Size of these parameters, GiB; the same."""
+    is_quantised: bool
+    """config.json has a quantisation."""
+    is_private: bool
+    """Visible to some accounts only."""
+    is_gated: bool
+    """Asks for consent before files can be read."""
+    is_disabled: bool
+    """Switched off by the Hub."""
+    says_no: bool
+    """Its card says ``hubbot: false``."""
+
+    @property
+    def owner(self) -> str:
+        """Namespace of the id; empty for the oldest repositories."""
+        return self.model.rpartition("/")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,17 @@ def print_json_line(value: Any) -> None:
     sys.stdout.write("\n")
 
 
+def print_json_list(values: Iterable[Any]) -> None:
+    """Print one JSON list on standard output, an item at a time: it may be long."""
+    sys.stdout.write("[")
+    between = "\n"
+    for value in values:
+        sys.stdout.write(between)
+        json.dump(_plain(value), sys.stdout, ensure_ascii=False, allow_nan=False)
+        between = ",\n"
+    sys.stdout.write("\n]\n")
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {

@@ -1,5 +1,6 @@
 """``hubbot probe``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,13 +8,23 @@ import typer
 from hubbot.cli.options import AsJson, DataDir, Device, MaxTrain, settings_of
 from hubbot.cli.output import points, print_json, print_pairs
 from hubbot.cli.progress import Reporter
+from hubbot.cli.shards import work_off_list
+from hubbot.errors import SettingsError
 from hubbot.schema import DEFAULT_HEAD, ProbeResult
 
 
 def probe_command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Hub id, id@revision, or a folder.")
-    ],
+        str | None, typer.Argument(metavar="MODEL", help="Hub id, id@revision, or a folder.")
+    ] = None,
+    list_file: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="LIST", help="Work off a list of `hubbot plan` instead."),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="DIR", help="Folder for the results of --from."),
+    ] = None,
     max_train: MaxTrain = None,
     device: Device = None,
     data_dir: DataDir = None,
@@ -26,6 +37,15 @@ def probe_command(
     from hubbot.pipeline import probe
 
     settings = settings_of(device, data_dir)
+    if list_file is not None or model is None:
+        if list_file is None or results is None or model is not None or max_train is not None:
+            raise SettingsError(
+                "expected a MODEL, or --from LIST with --results DIR (whose size the plan sets)"
+            )
+        work_off_list(list_file, results, settings, as_json=as_json)
+        return
+    if results is not None:
+        raise SettingsError("--results goes with --from LIST")
     with Reporter() as report:
         result = probe(model, max_train=max_train, settings=settings, report=report)
     if as_json:

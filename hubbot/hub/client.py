@@ -2,13 +2,14 @@
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx2
 import stamina
-from huggingface_hub import HfApi, get_session, set_client_factory
+from huggingface_hub import HfApi, constants, get_session, set_client_factory
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from hubbot import __version__
@@ -72,6 +73,20 @@ def make_api(token: str | None, *, timeout_s: float) -> HfApi:
     """
     _limit_time(timeout_s)
     return HfApi(token=token, library_name="hubbot", library_version=__version__)
+
+
+@contextmanager
+def anonymously() -> Iterator[None]:
+    """Send no token that was not passed, whatever the environment or ``hf auth login`` holds.
+
+    For the whole process, while the block runs: the client asks this switch at each call.
+    """
+    before = constants.HF_HUB_DISABLE_IMPLICIT_TOKEN
+    constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = before
 
 
 def _limit_time(timeout_s: float) -> None:

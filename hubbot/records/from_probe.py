@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from hubbot import __version__
 from hubbot.catalog.architectures import get_architecture, lineage
 from hubbot.gains.calibration_file import Calibrations
+from hubbot.gains.flags import name_flags
 from hubbot.gains.predict import predict_gain
 from hubbot.records.record import Record
 from hubbot.schema import DEFAULT_HEAD, HeadName, Interval, Prediction, ProbeResult
@@ -63,6 +64,45 @@ def make_record(result: ProbeResult, *, calibrations: Calibrations | None = None
         dtype=result.dtype,
         seconds={name: round(value, 1) for name, value in result.seconds.items()},
         date=datetime.datetime.now(tz=datetime.UTC).date(),
+    )
+
+
+def predicted_anew(record: Record, calibrations: Calibrations | None = None) -> Record:
+    """Return a record with the gain that is predicted from its probe now.
+
+    Args:
+        record: As measured, maybe long ago; one without a probe or an LP gain stays as it is.
+        calibrations: From ``load_calibrations``; None for the packaged ones.
+    """
+    if not record.has_probe or record.lp_gain is None or DEFAULT_HEAD not in record.lp_gain:
+        return record
+    added = ("borrowed", "extrapolated")
+    flags = tuple(flag for flag in record.flags if flag not in added)
+    prediction = predict_gain(
+        record.architecture,
+        lp_gain=record.lp_gain[DEFAULT_HEAD],
+        protocol=record.protocol,
+        # What tags told when it was measured stands among the record's own.
+        flags=tuple(dict.fromkeys((*flags, *name_flags(record.model)))),
+        calibrations=calibrations,
+    )
+    has_gain = prediction.gain is not None
+    said: tuple[str, ...] = ("borrowed",) if has_gain and prediction.is_borrowed else ()
+    said += ("extrapolated",) if has_gain and prediction.is_extrapolated else ()
+    return Record.model_validate(
+        record.plain()
+        | {
+            "predicted_gain": _round(prediction.gain),
+            "predicted_gain_interval": _round_interval(prediction.interval),
+            "interval_level": prediction.level,
+            "probability_positive": _round(prediction.probability_positive),
+            "prediction_head": DEFAULT_HEAD if has_gain else None,
+            "prediction_note": prediction.note,
+            "calibration": prediction.calibration,
+            "target_group": prediction.target_group,
+            "flags": (*flags, *said),
+            "hubbot_version": __version__,
+        }
     )
 
 

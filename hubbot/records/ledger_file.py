@@ -62,6 +62,52 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNIQUE (weights_digest, target_digest, protocol, seed, files_digest)
         )""",
     ),
+    (
+        """CREATE TABLE checkpoints (
+            model TEXT PRIMARY KEY, revision TEXT NOT NULL, architecture TEXT NOT NULL,
+            state TEXT NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL,
+            attempts INTEGER NOT NULL, value REAL NOT NULL,
+            created TEXT NOT NULL, modified TEXT NOT NULL,
+            downloads INTEGER NOT NULL, likes INTEGER NOT NULL, parameters INTEGER,
+            weights_digest TEXT NOT NULL, measured_revision TEXT NOT NULL,
+            protocol TEXT NOT NULL, lp_gain REAL, lp_gain_low REAL, lp_gain_high REAL,
+            seconds REAL NOT NULL, action TEXT NOT NULL, url TEXT NOT NULL,
+            listed REAL NOT NULL, changed REAL NOT NULL, pass INTEGER NOT NULL,
+            host TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL, since REAL NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX checkpoints_by_state ON checkpoints (state, value DESC, model)",
+        "CREATE INDEX checkpoints_by_weights ON checkpoints (weights_digest)",
+        """CREATE TABLE listings (
+            query TEXT PRIMARY KEY, newest TEXT NOT NULL, finished REAL NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE pull_requests (
+            kind TEXT NOT NULL, repository TEXT NOT NULL, url TEXT NOT NULL,
+            owner TEXT NOT NULL, state TEXT NOT NULL, opened REAL NOT NULL, changed REAL NOT NULL,
+            PRIMARY KEY (kind, repository, url)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE bands (
+            architecture TEXT NOT NULL, protocol TEXT NOT NULL, begins REAL NOT NULL,
+            PRIMARY KEY (architecture, protocol)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE opt_outs (
+            name TEXT PRIMARY KEY, reason TEXT NOT NULL, since REAL NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE passes (
+            number INTEGER PRIMARY KEY, begun REAL NOT NULL, ended REAL, summary TEXT NOT NULL
+        )""",
+        """CREATE TABLE reference_probes (
+            architecture TEXT NOT NULL, protocol TEXT NOT NULL, device TEXT NOT NULL,
+            weights_digest TEXT NOT NULL, dataset_revision TEXT NOT NULL,
+            lp_accuracy REAL NOT NULL, date TEXT NOT NULL,
+            PRIMARY KEY (architecture, protocol, device, weights_digest, dataset_revision)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE sensed (
+            target TEXT NOT NULL, architecture TEXT NOT NULL, weights_digest TEXT NOT NULL,
+            model TEXT NOT NULL, protocol TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+            note TEXT NOT NULL, url TEXT NOT NULL, changed REAL NOT NULL,
+            PRIMARY KEY (target, architecture)
+        ) WITHOUT ROWID""",
+    ),
 )
 """The statements that lead from each version to the next. Add to the end; change none."""
 

@@ -40,7 +40,16 @@ def record_path(folder: Path, record: Record) -> Path:
     Raises:
         SettingsError: If a name would be longer than a file system takes.
     """
-    return folder / _file_name(record.architecture) / f"{_file_name(record.model)}.yaml"
+    return record_file(folder, record.architecture, record.model)
+
+
+def record_file(folder: Path, architecture: str, model: str) -> Path:
+    """Return the path of a model's record without having it; as ``record_path``.
+
+    Raises:
+        SettingsError: If a name would be longer than a file system takes.
+    """
+    return folder / _file_name(architecture) / f"{_file_name(model)}.yaml"
 
 
 def record_text(record: Record) -> str:
@@ -125,6 +134,20 @@ def read_record(path: Path) -> Record:
         raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not UTF-8 text: {error.reason}; write it again") from error
+    return parse_record(text, path)
+
+
+def parse_record(text: str, path: Path) -> Record:
+    """Read one record from its text.
+
+    Args:
+        text: YAML.
+        path: Where it is from, for messages.
+
+    Raises:
+        SettingsError: If it is not YAML or lacks or misspells a key.
+        IntegrityError: If a value breaks a rule.
+    """
     values = _parse(path, text)
     try:
         return Record.model_validate(values)

@@ -1,0 +1,1 @@
+"""The path over many checkpoints, unattended: discover, one pass, shards, the schedule."""

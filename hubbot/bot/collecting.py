@@ -1,0 +1,280 @@
+"""``collect``: results of shards checked, merged into the ledger and published.
+
+A runner that opens strangers' weights may be taken over by one of them, so what a shard wrote is
+not trusted for its word. Each file has to have the digest that its manifest names, be of this plan
+and of this shard's list, and agree with itself (``shard_checks.py``); its weights have to be those
+that the Hub announces for that commit. Whatever follows from its numbers (the predicted gain and
+all sentences of a card) is made anew here, so that no text of a shard reaches a card. A shard that
+is lost leaves its checkpoints to the next plan; one that ran twice is taken once.
+
+What this cannot do: prove a number. Whoever holds a runner can invent an accuracy that fits all
+checks, pass a checkpoint over as skipped or refused, or have a first reference probe lie, after
+which sound machines of that kind seem wrong (which is told, and nothing is measured). Digests of
+files tell accidents and careless changes, not a forger, who writes the manifest as well. It takes
+another machine: ``hubbot probe MODEL`` anew on one's own, for a few models drawn at random, and
+runners that are thrown away after one job.
+"""
+
+import datetime
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hubbot.bot.cards import follow_pull_requests, publish_records
+from hubbot.bot.locking import only_one
+from hubbot.bot.measuring import GONE, draw_bands
+from hubbot.bot.scores import file_scores
+from hubbot.bot.shard_checks import Gathered, RejectedError, gather, record_to_keep
+from hubbot.bot.shard_files import (
+    SAME_REVISION,
+    KnownReference,
+    ShardModel,
+    ShardResult,
+    WorkList,
+    read_plan,
+)
+from hubbot.bot.workplace import Budget, Workplace
+from hubbot.catalog.architectures import find_architecture
+from hubbot.errors import HubbotError, RemoteError, SettingsError
+from hubbot.extras import require_extra
+from hubbot.gains.calibration_file import load_calibrations
+from hubbot.measurement import Report, hub_api, no_report
+from hubbot.printable import printable
+from hubbot.records.checkpoint_rows import OPEN_STATES, CheckpointRow, State
+from hubbot.records.measured import write_probed
+from hubbot.records.pass_rows import BotLedger, ReferenceKey
+from hubbot.records.store import record_file
+from hubbot.settings import Settings, load_settings
+
+logger = logging.getLogger(__name__)
+
+_KEPT = ("recorded", "skipped", "refused", "failed")
+"""States that a shard may report; what it did not come to is left to the next plan."""
+_MEASURED = ("recorded", "published", "unpublished")
+
+
+@dataclass(slots=True, kw_only=True)
+class Collected:
+    """What ``hubbot collect`` did."""
+
+    plan: str
+    """Digest of the plan."""
+    taken: int = 0
+    """Results that were taken over."""
+    repeated: int = 0
+    """Results that came twice and agree."""
+    missing: list[str] = field(default_factory=list)
+    """Checkpoints without a result: the next plan has them again."""
+    rejected: dict[str, str] = field(default_factory=dict)
+    """Results that are not taken, by file or checkpoint, and why; the next plan has them again."""
+    states: dict[str, int] = field(default_factory=dict)
+    """Checkpoints taken over, by state."""
+    n_opened: int = 0
+    """Pull requests opened on cards."""
+    scores: dict[str, Any] = field(default_factory=dict)
+    """Pull request with the score records."""
+    problems: list[str] = field(default_factory=list)
+    """What else went wrong."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every checkpoint of the plan has a result that was taken."""
+        return not (self.missing or self.rejected or self.problems)
+
+
+def collect(
+    results: Path,
+    *,
+    plan_file: Path,
+    send: bool = False,
+    settings: Settings | None = None,
+    report: Report = no_report,
+) -> Collected:
+    """Check, merge and publish what shards found.
+
+    Args:
+        results: Folder with a folder for each shard's results, at any depth.
+        plan_file: ``plan.json``, with its work lists beside it.
+        send: Whether pull requests are opened.
+        settings: Read from flags, environment and file where None.
+        report: Told how far it is.
+
+    Raises:
+        SettingsError: If the plan is none, or another pass is at work.
+        RemoteError: If the Hub cannot be asked, or the token may not write.
+    """
+    require_extra("github", purpose="hubbot collect")
+    settings = settings or load_settings()
+    plan, lists = read_plan(plan_file)
+    if not results.is_dir():
+        raise SettingsError(f"{results}: no such folder; name the one with the shards' results")
+    gathered = gather(results, plan, lists)
+    found = Collected(
+        plan=plan,
+        repeated=gathered.repeated,
+        rejected=gathered.rejected,
+        problems=gathered.problems,
+    )
+    with only_one(settings.ledger_file), BotLedger(settings.ledger_file) as ledger:
+        work = Workplace(
+            ledger=ledger,
+            settings=settings,
+            budget=Budget(),
+            number=ledger.begin_pass(),
+            is_sending=send,
+            report=report,
+        )
+        _merge(work, lists, gathered, found)
+        follow_pull_requests(work)
+        publish_records(work, ())
+        found.scores = file_scores(work)
+        found.n_opened = work.n_opened
+        found.problems += work.problems
+        ledger.end_pass(work.number, {"collected": found.taken, "stopped": ""})
+    return found
+
+
+def _merge(
+    work: Workplace, lists: Mapping[int, WorkList], gathered: Gathered, found: Collected
+) -> None:
+    """Take over result by result in the order of the plan, as one machine would have come to it."""
+    planned = [one for work_list in lists.values() for one in work_list.models]
+    for number, one in enumerate(sorted(planned, key=lambda one: one.order), start=1):
+        result = gathered.results.get(one.model)
+        if result is None:
+            if one.model not in gathered.rejected:
+                found.missing.append(one.model)
+            continue
+        try:
+            _take(work, one, result, found)
+        except RejectedError as error:
+            found.rejected[one.model] = str(error)
+        work.report("results", number, len(planned))
+    _keep_references(work, gathered.references)
+    draw_bands(work.ledger)
+
+
+def _take(work: Workplace, one: ShardModel, result: ShardResult, found: Collected) -> None:
+    row = work.ledger.find_checkpoint(one.model)
+    if row is None:
+        raise RejectedError("the ledger does not know it; was the plan made from another ledger?")
+    if row.state not in OPEN_STATES:
+        # Taken over before, or settled by a pass meanwhile.
+        found.repeated += 1
+        return
+    if row.revision not in (one.revision, result.revision):
+        raise RejectedError(
+            f"it was listed anew since the plan, at {row.revision[:10]}; the next plan has it again"
+        )
+    if result.state not in _KEPT:
+        found.missing.append(one.model)
+        return
+    values = _judged(work, row, result)
+    state: State = values.pop("state")
+    work.ledger.note_checkpoint(one.model, state, **values)
+    work.ledger.add_seconds(one.model, result.seconds)
+    work.n_measured += state in ("recorded", "refused", "failed")
+    found.taken += 1
+    found.states[state] = found.states.get(state, 0) + 1
+
+
+def _judged(work: Workplace, row: CheckpointRow, result: ShardResult) -> dict[str, Any]:
+    """Return what the ledger is to say of a checkpoint; its record is written first."""
+    said = {
+        "state": result.state,
+        "code": result.code,
+        "reason": printable(result.reason, limit=4000),
+    }
+    if result.state == "failed":
+        return said | {"attempts": max(result.attempts, row.attempts)}
+    if result.state != "recorded":
+        return said | {"measured_revision": result.measured_revision, "revision": result.revision}
+    try:
+        _check_weights(work.settings, result)
+    except RemoteError as error:
+        if error.kind not in GONE - {"revision_not_found"}:
+            raise
+        # As a pass finds it that comes too late: it was deleted or closed since it was measured.
+        return {
+            "state": "skipped",
+            "code": error.kind.replace("_", "-"),
+            "reason": str(error),
+            "measured_revision": row.revision,
+        }
+    if result.code == SAME_REVISION:
+        return _unchanged(work, row, result, said)
+    other = work.ledger.same_weights(result.weights_digest, other_than=row.model)
+    if other is not None:
+        return {
+            "state": "skipped",
+            "code": "same-weights",
+            "reason": f"it holds the very weights of {other}",
+            "measured_revision": row.revision,
+        }
+    calibrations = load_calibrations(work.settings.calibrations_file)
+    write_probed(work.settings.records_dir, record_to_keep(result, calibrations))
+    names = ("revision", "measured_revision", "architecture", "weights_digest", "protocol")
+    more = ("lp_gain", "lp_gain_interval")
+    return said | {name: getattr(result, name) for name in (*names, *more)}
+
+
+def _unchanged(
+    work: Workplace, row: CheckpointRow, result: ShardResult, said: dict[str, Any]
+) -> dict[str, Any]:
+    path = record_file(work.settings.records_dir, row.architecture, row.model)
+    if row.weights_digest != result.weights_digest or not path.exists():
+        raise RejectedError(
+            "it is said to have the weights that were measured before, yet there is no record of "
+            "them here"
+        )
+    return said
+
+
+def _check_weights(settings: Settings, result: ShardResult) -> None:
+    """Ask the Hub whether the weights of that commit are those that were measured.
+
+    Raises:
+        RejectedError: If they are others, or the repository has no such commit.
+        RemoteError: If the repository is gone, or the Hub cannot be asked.
+    """
+    from hubbot.hub.checkpoints import resolve_checkpoint
+    from hubbot.hub.download import announced_digest
+
+    revision = result.revision if result.code == SAME_REVISION else result.measured_revision
+    try:
+        remote = resolve_checkpoint(f"{result.model}@{revision}", api=hub_api(settings))
+        announced = announced_digest(remote, allow_bin=True)
+    except RemoteError as error:
+        if error.kind == "revision_not_found":
+            raise RejectedError(f"the Hub does not have that commit (any more): {error}") from error
+        raise
+    except HubbotError as error:
+        raise RejectedError(str(error)) from error
+    if announced is not None and announced != result.weights_digest:
+        raise RejectedError(
+            f"it was measured on weights {printable(result.weights_digest[:19])}..., the Hub has "
+            f"{announced[:19]}... at {revision[:10]}"
+        )
+
+
+def _keep_references(work: Workplace, references: Sequence[KnownReference]) -> None:
+    """Keep the first reference probes of the shards, unless two machines of a kind disagree."""
+    told: dict[ReferenceKey, list[float]] = {}
+    for known in references:
+        values = known.model_dump()
+        accuracy = values.pop("lp_accuracy")
+        if find_architecture(known.architecture) is not None:
+            told.setdefault(ReferenceKey(**values), []).append(accuracy)
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    for key, found in told.items():
+        if max(found) - min(found) <= work.settings.bot.tolerance_points:
+            work.ledger.keep_reference(key, found[0], date=today)
+            continue
+        low, high = min(found), max(found)
+        work.note_problem(
+            f"reference probes of {key.architecture} on {printable(key.device)} by "
+            f"{printable(key.protocol)} range from {low:.2f} to {high:.2f}; none is kept: find "
+            "out which machine is not sound"
+        )

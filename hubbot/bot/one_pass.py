@@ -1,0 +1,216 @@
+"""``run``: one pass of the whole path over what is new, within its budgets; safe to repeat.
+
+What was done is read from the ledger, not remembered: a pass that was killed leaves everything
+finished, and the next one goes on from there.
+"""
+
+import datetime
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from hubbot.bot.cards import find_moved, follow_pull_requests, publish_records
+from hubbot.bot.discovering import Discovery, chosen_architectures, discover_into, told
+from hubbot.bot.locking import only_one
+from hubbot.bot.measuring import measure_checkpoints
+from hubbot.bot.scores import file_scores
+from hubbot.bot.summary import Summary, spelt
+from hubbot.bot.targets import measure_targets
+from hubbot.bot.workplace import Budget, Workplace
+from hubbot.catalog.architectures import load_architectures
+from hubbot.errors import HubbotError, RemoteError
+from hubbot.extras import require_extra
+from hubbot.measurement import Report, no_report
+from hubbot.records.pass_rows import BotLedger
+from hubbot.settings import Settings, load_settings
+
+logger = logging.getLogger(__name__)
+
+
+def run(
+    *,
+    architectures: Sequence[str] = (),
+    budget: Budget | None = None,
+    send: bool = False,
+    discovers: bool = True,
+    since: str | None = None,
+    settings: Settings | None = None,
+    report: Report = no_report,
+) -> Summary:
+    """Find what is new, measure it, bring it to cards, file the scores: one pass.
+
+    Args:
+        architectures: Names; none named: those of the settings, else all of the catalog.
+        budget: What may be spent; None for what the settings say.
+        send: Whether pull requests are opened; without it nothing is written to Hub or GitHub.
+        discovers: Whether the Hub's list is looked through first.
+        since: As for ``discover``.
+        settings: Read from flags, environment and file where None.
+        report: Told a task's name, steps done and steps in all.
+
+    Returns:
+        What was done; also where single checkpoints failed.
+
+    Raises:
+        SettingsError: If something is set up wrongly, another pass is at work, or the disk is full.
+        RemoteError: If the Hub refuses the token, or cannot be reached at all.
+        IntegrityError: If this machine's reference probe does not agree for any architecture.
+    """
+    require_extra("probe", purpose="hubbot run")
+    settings = settings or load_settings()
+    with only_one(settings.ledger_file):
+        return pass_under_lock(
+            architectures=architectures,
+            budget=budget,
+            send=send,
+            discovers=discovers,
+            since=since,
+            settings=settings,
+            report=report,
+        )
+
+
+def pass_under_lock(
+    *,
+    architectures: Sequence[str],
+    budget: Budget | None,
+    send: bool,
+    settings: Settings,
+    report: Report,
+    discovers: bool = True,
+    since: str | None = None,
+) -> Summary:
+    """As ``run``, for a caller that holds the lock of ``only_one``."""
+    chosen = chosen_architectures(architectures, settings)
+    with BotLedger(settings.ledger_file) as ledger:
+        work = Workplace(
+            ledger=ledger,
+            settings=settings,
+            budget=budget or budget_of(settings),
+            number=ledger.begin_pass(),
+            is_sending=send,
+            report=report,
+        )
+        everything = len(chosen) == len(load_architectures())
+        names = () if everything else tuple(entry.name for entry in chosen)
+        running = _Running(work)
+
+        def look() -> Discovery:
+            return discover_into(
+                ledger,
+                chosen,
+                since=since,
+                settings=settings,
+                report=report,
+            )
+
+        if discovers:
+            running.discover(look)
+        running.step("pull requests", lambda: follow_pull_requests(work))
+        running.step("corrections", lambda: find_moved(work))
+        running.step("checkpoints", lambda: measure_checkpoints(work, names))
+        running.step("targets", lambda: measure_targets(work, names))
+        running.step("cards", lambda: publish_records(work, names))
+        running.step("scores", lambda: running.scores.update(file_scores(work)))
+        return running.end()
+
+
+class _Running:
+    """The steps of a pass: one that fails ends the pass, whose summary is written all the same."""
+
+    def __init__(self, work: Workplace) -> None:
+        self._work = work
+        self._begun = datetime.datetime.now(tz=datetime.UTC)
+        self._discovered: Discovery | None = None
+        self.scores: dict[str, object] = {}
+
+    def discover(self, look: Callable[[], Discovery]) -> None:
+        """Look through the list; where that fails, what is known already is still worked on."""
+        try:
+            self._discovered = look()
+        except RemoteError as error:
+            if error.kind == "unauthorised":
+                self._fail("list", error)
+            self._work.note_problem(f"nothing was listed: {error}")
+
+    def step(self, name: str, action: Callable[[], object]) -> None:
+        """Do one step.
+
+        Raises:
+            BaseException: Whatever it ended with, once the summary is written.
+        """
+        try:
+            action()
+        except BaseException as error:
+            self._fail(name, error)
+
+    def _fail(self, name: str, error: BaseException) -> None:
+        why = str(error) if isinstance(error, HubbotError) else type(error).__name__
+        self.end(stopped=f"{name}: {why}")
+        raise error
+
+    def end(self, *, stopped: str = "") -> Summary:
+        """Write and return the summary."""
+        work = self._work
+        summary = _summarise(
+            work,
+            begun=self._begun,
+            discovered=self._discovered,
+            stopped=stopped,
+            scores=self.scores,
+        )
+        work.ledger.end_pass(work.number, _plain(summary))
+        return summary
+
+
+def budget_of(settings: Settings, **given: float | int | None) -> Budget:
+    """Return the budget of the settings, with what is given in its place.
+
+    Args:
+        settings: Section ``bot``.
+        given: ``minutes``, ``max_models`` or ``max_pull_requests``; None leaves the setting.
+    """
+    bot = settings.bot
+    values: dict[str, float | int | None] = {
+        "minutes": bot.budget_minutes,
+        "max_models": bot.max_models,
+        "max_pull_requests": None,
+    }
+    values |= {name: value for name, value in given.items() if value is not None}
+    return Budget(**values)  # type: ignore[arg-type]  # counts are whole numbers by their options
+
+
+def _summarise(
+    work: Workplace,
+    *,
+    begun: datetime.datetime,
+    discovered: Discovery | None,
+    stopped: str,
+    scores: dict[str, object],
+) -> Summary:
+    seconds = time.monotonic() - work.begun
+    price = work.settings.bot.price_per_hour
+    cost = None if price is None else price * seconds / 3600
+    measured = work.n_measured
+    return Summary(
+        number=work.number,
+        begun=begun.isoformat(timespec="seconds"),
+        seconds=round(seconds, 1),
+        is_sending=work.is_sending,
+        discovered={} if discovered is None else told(discovered),
+        touched=spelt(work.ledger.count_checkpoints(pass_number=work.number)),
+        total=spelt(work.ledger.count_checkpoints()),
+        n_measured=measured,
+        n_opened=work.n_opened,
+        events=dict(work.events),
+        problems=tuple(work.problems),
+        stopped=stopped,
+        seconds_per_model=round(work.seconds / measured, 2) if measured else None,
+        cost=None if cost is None else round(cost, 4),
+        cost_per_model=None if cost is None or not measured else round(cost / measured, 4),
+        scores=scores,
+    )
+
+
+def _plain(summary: Summary) -> dict[str, object]:
+    return {name: getattr(summary, name) for name in Summary.__dataclass_fields__}

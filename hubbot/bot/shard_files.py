@@ -1,0 +1,255 @@
+"""The files that a plan and its shards hand to each other: work lists, results, manifests.
+
+What is read here was written on another machine, so each file is checked against its shape where it
+enters. What it says is judged in ``shard_checks.py``.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hubbot import __version__
+from hubbot.errors import SettingsError
+from hubbot.printable import printable
+from hubbot.records.checkpoint_rows import CheckpointRow, State
+from hubbot.records.store import read_record, record_file, write_text
+from hubbot.settings import Settings
+
+VERSION = 1
+MANIFEST = "manifest.json"
+PLAN = "plan.json"
+SAME_REVISION = "same-revision"
+"""Code of a checkpoint whose weights are those that were measured before: it has no new record."""
+
+MAX_BYTES = 1 << 20
+"""Largest file of a shard that is read; a result has some four thousand bytes."""
+
+Text = Annotated[str, Field(max_length=4000)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")]
+"""Full commit hash, or nothing: a branch or the ref of a pull request could be anybody's."""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ShardModel(_File):
+    """A checkpoint of a work list."""
+
+    order: int
+    """Place in the whole plan, the most valuable first."""
+    model: str
+    """Hub id."""
+    revision: str
+    """Commit hash that it was listed with."""
+    architecture: str
+    """Name in the catalog; empty where config.json has to tell."""
+    reason: str
+    """Why it is measured."""
+    attempts: Count
+    """Times it failed before."""
+    weights_digest: str
+    """Of weights that were measured before; empty for none."""
+    measured_revision: str
+    """Commit hash that was measured before; empty for none."""
+
+
+class KnownReference(_File):
+    """The first probe of a base model on a kind of device."""
+
+    architecture: Text
+    protocol: Text
+    device: Text
+    weights_digest: Text
+    dataset_revision: Text
+    lp_accuracy: Annotated[float, Field(ge=0, le=100)]
+
+
+class WorkList(_File):
+    """What one shard is to do, with all that it has to know; holds no secret."""
+
+    version: Literal[1]
+    plan: str
+    """Digest by which all lists of one plan are known."""
+    shard: int
+    """Number of the shard, from 0."""
+    models: tuple[ShardModel, ...]
+    """What it measures, the most valuable first."""
+    screen_train: int
+    max_train: int | None
+    full_share: float
+    max_attempts: int
+    tolerance_points: float
+    """Settings of the planning machine, which hold for every shard."""
+    bands: tuple[tuple[str, str, float], ...]
+    """Architecture, protocol, and where its upper band begins, points."""
+    references: tuple[KnownReference, ...]
+    """What reference probes have to agree with."""
+    measured: tuple[tuple[str, str], ...]
+    """Digest of the weights and model of what was measured before."""
+
+    @property
+    def small_train(self) -> int:
+        """Training rows of the small probe."""
+        return min(self.screen_train, self.max_train or self.screen_train)
+
+
+class ShardResult(_File):
+    """What a shard found out about one checkpoint."""
+
+    plan: str
+    """Digest of the plan."""
+    shard: int
+    """Number of the shard."""
+    model: str
+    """Hub id."""
+    revision: Commit
+    """Commit hash that was listed, or measured where it moved on meanwhile."""
+    state: State
+    """Where it stands."""
+    code: Annotated[str, Field(pattern=r"^[\w-]{0,40}$")]
+    """Why, in one word."""
+    reason: Text
+    """Why, in a sentence."""
+    attempts: Count
+    """Times it failed in all, those before the plan included."""
+    architecture: Text
+    """Name in the catalog; empty where not known."""
+    weights_digest: Text
+    """Of the weights that were measured; empty for none."""
+    measured_revision: Commit
+    """Commit hash that was measured; empty for none."""
+    protocol: Text
+    """Of the small probe."""
+    lp_gain: float | None
+    """LP gain of the default head by that protocol, points."""
+    lp_gain_interval: tuple[float, float] | None
+    """Its 95 % interval."""
+    seconds: NotNegative
+    """Spent on it in all."""
+    record: dict[str, Any] | None
+    """The score record as plain values; None where there is none."""
+
+
+class Manifest(_File):
+    """What a shard wrote, file by file."""
+
+    version: Literal[1]
+    plan: str
+    """Digest of the plan."""
+    shard: int
+    """Number of the shard."""
+    hubbot_version: Text
+    """Version that worked it off."""
+    files: dict[str, str]
+    """Hex SHA-256 of each result's file, by name."""
+    problems: tuple[Text, ...]
+    """What went wrong that belongs to no checkpoint."""
+    references: tuple[KnownReference, ...]
+    """Reference probes that its ledger holds, its own included."""
+
+
+def result_of(row: CheckpointRow, work_list: WorkList, settings: Settings) -> ShardResult:
+    """Return what a shard's ledger and records say of one checkpoint.
+
+    Args:
+        row: Of the shard's ledger.
+        work_list: Of the shard.
+        settings: Names the shard's records.
+
+    Raises:
+        SettingsError: If its record cannot be read.
+    """
+    record = None
+    if row.state == "recorded" and row.code != SAME_REVISION:
+        path = record_file(settings.records_dir, row.architecture, row.model)
+        record = read_record(path).plain()
+    return ShardResult(
+        plan=work_list.plan,
+        shard=work_list.shard,
+        model=row.model,
+        revision=row.revision,
+        state=row.state,
+        code=row.code,
+        reason=printable(row.reason, limit=4000),
+        attempts=row.attempts,
+        architecture=row.architecture,
+        weights_digest=row.weights_digest,
+        measured_revision=row.measured_revision,
+        protocol=row.protocol,
+        lp_gain=row.lp_gain,
+        lp_gain_interval=row.lp_gain_interval,
+        seconds=round(row.seconds, 2),
+        record=record,
+    )
+
+
+def write_result(result: ShardResult, path: Path) -> str:
+    """Write a result whole or not at all, and return the hex SHA-256 of the file.
+
+    Raises:
+        SettingsError: If it cannot be written.
+    """
+    text = result.model_dump_json(indent=1) + "\n"
+    write_text(path, text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_work_list(path: Path) -> WorkList:
+    """Return a work list.
+
+    Raises:
+        SettingsError: If the file cannot be read or is none.
+    """
+    try:
+        return WorkList.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        raise SettingsError(
+            f"{path} is no work list of hubbot {__version__}: {first_problem(error)}; make one "
+            "with `hubbot plan`"
+        ) from error
+
+
+def read_plan(plan_file: Path) -> tuple[str, dict[int, WorkList]]:
+    """Return the digest of a plan and its work lists by shard.
+
+    Args:
+        plan_file: ``plan.json``, its lists beside it.
+
+    Raises:
+        SettingsError: If it cannot be read, is none, or a list is of another plan.
+    """
+    try:
+        values = json.loads(plan_file.read_text(encoding="utf-8"))
+        plan, names = str(values["plan"]), [str(one["list"]) for one in values["include"]]
+    except OSError as error:
+        raise SettingsError(
+            f"{plan_file} cannot be read: {error.strerror or error}; name the {PLAN} that "
+            "`hubbot plan` wrote with --plan"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{plan_file} is no plan; name the {PLAN} that `hubbot plan` wrote"
+        ) from error
+    lists = [read_work_list(plan_file.parent / Path(name).name) for name in names]
+    wrong = [one.shard for one in lists if one.plan != plan]
+    if wrong:
+        raise SettingsError(
+            f"{plan_file.parent}: the list of shard {wrong[0]} is of another plan than {PLAN}; "
+            "plan anew"
+        )
+    return plan, {one.shard: one for one in lists}
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return where and why a file has not the shape it should have; nothing of what it holds."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    return printable(f"{where}: {first['msg']}")
