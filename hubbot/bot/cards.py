@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+FORGOTTEN = {"measured_revision": "", "weights_digest": ""}
+"""Columns of a checkpoint that has to be measured again."""
+
 _WRITTEN = {"opened", "updated", "unchanged"}
 
 
@@ -84,6 +87,15 @@ def _publish(row: CheckpointRow, work: Workplace, account: "Account") -> None:
     from hubbot.pipeline import annotate
 
     owner = row.model.rpartition("/")[0]
+    if not path_of(row, work).exists():
+        work.ledger.note_checkpoint(
+            row.model,
+            "seen",
+            code="record-gone",
+            reason="its score record is gone, so it is measured again",
+            **FORGOTTEN,
+        )
+        return
     # A dry run is one for all; a stranger who was not to be asked gets one, too.
     is_sending = work.is_sending
     if is_sending and is_stranger(account, owner) and not work.settings.bot.strangers:
@@ -110,7 +122,7 @@ def _publish(row: CheckpointRow, work: Workplace, account: "Account") -> None:
     except IntegrityError as error:
         # It moved on since it was measured: the next listing sees it anew.
         work.ledger.note_checkpoint(
-            row.model, "seen", code=error.check, reason=str(error), measured_revision=""
+            row.model, "seen", code=error.check, reason=str(error), **FORGOTTEN
         )
         return
     except CardError as error:

@@ -25,6 +25,7 @@ from typing import Any
 from hubbot.bot.cards import follow_pull_requests, publish_records
 from hubbot.bot.locking import only_one
 from hubbot.bot.measuring import GONE, draw_bands
+from hubbot.bot.renaming import go_on_under
 from hubbot.bot.scores import file_scores
 from hubbot.bot.shard_checks import Gathered, RejectedError, gather, record_to_keep
 from hubbot.bot.shard_files import (
@@ -189,6 +190,8 @@ def _judged(work: Workplace, row: CheckpointRow, result: ShardResult) -> dict[st
     }
     if result.state == "failed":
         return said | {"attempts": max(result.attempts, row.attempts)}
+    if result.code == "renamed":
+        _follow_name(work, row)
     if result.state != "recorded":
         return said | {"measured_revision": result.measured_revision, "revision": result.revision}
     try:
@@ -220,16 +223,32 @@ def _judged(work: Workplace, row: CheckpointRow, result: ShardResult) -> dict[st
     return said | {name: getattr(result, name) for name in (*names, *more)}
 
 
+def _follow_name(work: Workplace, row: CheckpointRow) -> None:
+    from hubbot.hub.checkpoints import resolve_checkpoint
+
+    try:
+        remote = resolve_checkpoint(row.model, api=hub_api(work.settings))
+    except RemoteError as error:
+        if error.kind not in GONE:
+            raise
+        return
+    if remote.model == row.model:
+        raise RejectedError("it is said to have another name, yet the Hub knows it by this one")
+    go_on_under(work.ledger, row, model=remote.model, revision=remote.revision)
+
+
 def _unchanged(
     work: Workplace, row: CheckpointRow, result: ShardResult, said: dict[str, Any]
 ) -> dict[str, Any]:
-    path = record_file(work.settings.records_dir, row.architecture, row.model)
-    if row.weights_digest != result.weights_digest or not path.exists():
+    is_known = find_architecture(result.architecture) is not None and bool(result.weights_digest)
+    is_known = is_known and row.weights_digest == result.weights_digest
+    folder = work.settings.records_dir
+    if not is_known or not record_file(folder, result.architecture, row.model).exists():
         raise RejectedError(
             "it is said to have the weights that were measured before, yet there is no record of "
             "them here"
         )
-    return said
+    return said | {"architecture": result.architecture}
 
 
 def _check_weights(settings: Settings, result: ShardResult) -> None:

@@ -1,9 +1,9 @@
 """``discover``: what is new on the Hub, triaged from its list and kept in the ledger."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hubbot.bot.triage import queries_of, triage, value_of
@@ -12,7 +12,7 @@ from hubbot.errors import RemoteError, SettingsError
 from hubbot.hub.manners import is_on_list
 from hubbot.measurement import Report, hub_api, no_report
 from hubbot.printable import printable
-from hubbot.records.checkpoint_rows import STATES, CheckpointRow, ListedRow
+from hubbot.records.checkpoint_rows import ListedRow
 from hubbot.records.listed_once import ListedOnce
 from hubbot.records.pass_rows import BotLedger
 from hubbot.schema import Architecture, ListedModel
@@ -61,36 +61,6 @@ class Discovery:
     """What was odd about the list."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discovered:
-    """One checkpoint of ``hubbot discover``."""
-
-    model: str
-    """Hub id."""
-    revision: str
-    """Commit hash."""
-    architecture: str
-    """Name in the catalog; empty where config.json has to tell."""
-    created: str
-    """ISO 8601 with ``Z``."""
-    modified: str
-    """The same."""
-    downloads: int
-    """Downloads of the last 30 days."""
-    likes: int
-    """Likes."""
-    parameters: int | None
-    """Parameters; None where the Hub counted none."""
-    value: float
-    """How soon it is measured; higher is sooner."""
-    state: str
-    """Where it stands in the ledger."""
-    why_included: str | None
-    """Why it is measured; None where it is not."""
-    why_skipped: str | None
-    """Why it is left out, as ``reason: sentence``; None where it is not."""
-
-
 def discover(
     *,
     architectures: Sequence[str] = (),
@@ -108,7 +78,7 @@ def discover(
         since: ISO 8601; None: what was changed since the last complete look, everything before the
             first. ``"all"`` for everything.
         settings: Read from flags, environment and file where None.
-        report: Told how many were listed.
+        report: Told how many queries are done.
         page_size: Models of a page; None for the most that the Hub gives out.
 
     Returns:
@@ -143,7 +113,7 @@ def discover_into(
         architectures: Entries of the catalog.
         since: Moment as the Hub writes it, empty for everything; None: since the last look.
         settings: Token, limits and opt-out list.
-        report: Told how many were listed.
+        report: Told how many queries are done.
         page_size: Models of a page; None for the most that the Hub gives out.
 
     Raises:
@@ -160,8 +130,10 @@ def discover_into(
             once=once,
         )
         for number, query in enumerate(queries):
+            # A list does not say how long it is, so that queries are the steps.
+            step = partial(report, "queries of the Hub's list", number, len(queries))
             try:
-                _run_query(query, look, found, since=since, report=report, page_size=page_size)
+                _run_query(query, look, found, since=since, step=step, page_size=page_size)
                 failures.clear()
             except RemoteError as error:
                 # What was listed stays; the query begins where it did, the next time.
@@ -172,6 +144,8 @@ def discover_into(
                 others = [" ".join(query) for query in queries[number + 1 :]]
                 found.incomplete |= dict.fromkeys(others, "not asked for, after the one before")
                 break
+        else:
+            report("queries of the Hub's list", len(queries), len(queries))
     if failures and not found.pages:
         raise failures[-1]
     return found
@@ -197,7 +171,7 @@ def _run_query(
     found: Discovery,
     *,
     since: str | None,
-    report: Report,
+    step: Callable[[], None],
     page_size: int | None,
 ) -> None:
     from hubbot.hub.discover import MOST_PROBLEMS, PAGE_SIZE, Listing, list_new_checkpoints
@@ -216,7 +190,7 @@ def _run_query(
         for batch in _batches(models):
             _take(batch, look, found)
             found.listed = before + listing.items
-            report(f"listed with {name}", listing.items, listing.items)
+            step()
     finally:
         found.listed = before + listing.items
         found.pages += listing.pages
@@ -226,7 +200,7 @@ def _run_query(
         look.rate = listing.rate
         if listing.rate is not None:
             found.calls_left = listing.rate.calls
-    if listing.is_complete and listing.newest:
+    if listing.newest:
         look.ledger.finish_listing(name, listing.newest)
 
 
@@ -285,56 +259,6 @@ def _row(listed: ListedModel, look: _Look) -> ListedRow:
     )
 
 
-def found_models(
-    *,
-    settings: Settings | None = None,
-    architectures: Sequence[str] = (),
-    since: str = "",
-    limit: int | None = None,
-    only_new: bool = False,
-) -> Iterator[Discovered]:
-    """Yield the models that the ledger knows, the most valuable first.
-
-    Args:
-        settings: Read from flags, environment and file where None.
-        architectures: Names; none named: those of the settings, else all.
-        since: Only those modified since then, ISO 8601 with ``Z``; empty for all.
-        limit: Most models; None for all.
-        only_new: Only those that are not measured yet.
-
-    Raises:
-        SettingsError: If an architecture is unknown, or the ledger cannot be read.
-    """
-    settings = settings or load_settings()
-    names = _names(chosen_architectures(architectures, settings))
-    every = {entry.name for entry in load_architectures()}
-    states = ("seen", "failed") if only_new else STATES
-    with BotLedger(settings.ledger_file) as ledger:
-        rows = ledger.checkpoints(states=states, architectures=() if set(names) == every else names)
-        recent = (row for row in rows if row.modified >= since)
-        for row in islice(recent, limit):
-            yield _discovered(row)
-
-
-def _discovered(row: CheckpointRow) -> Discovered:
-    is_left_out = row.state in ("skipped", "refused")
-    why = f"{row.code}: {row.reason}" if row.code else row.reason
-    return Discovered(
-        model=row.model,
-        revision=row.revision,
-        architecture=row.architecture,
-        created=row.created,
-        modified=row.modified,
-        downloads=row.downloads,
-        likes=row.likes,
-        parameters=row.parameters,
-        value=round(row.value, 3),
-        state=row.state,
-        why_included=None if is_left_out else row.reason,
-        why_skipped=why if is_left_out else None,
-    )
-
-
 def chosen_architectures(names: Sequence[str], settings: Settings) -> list[Architecture]:
     """Return the architectures that are meant: named ones, those of the settings, or all.
 
@@ -374,10 +298,6 @@ def moment_of(text: str) -> str:
             "8601, or all"
         ) from error
     return utc.replace("+00:00", "Z")
-
-
-def _names(architectures: Sequence[Architecture]) -> tuple[str, ...]:
-    return tuple(entry.name for entry in architectures)
 
 
 def told(found: Discovery) -> Mapping[str, Any]:

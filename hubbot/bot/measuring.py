@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hubbot.bot.reference import check_reference
+from hubbot.bot.renaming import go_on_under
 from hubbot.bot.screening import band_of, why_full
 from hubbot.bot.workplace import Workplace
 from hubbot.catalog.architectures import find_architecture, load_architectures
@@ -23,6 +24,7 @@ from hubbot.hub.manners import is_on_list, reason_to_leave_alone
 from hubbot.measurement import Checkpoint, hub_api, may_read_bin, obtain
 from hubbot.records.checkpoint_rows import OPEN_STATES, CheckpointRow
 from hubbot.records.pass_rows import BotLedger
+from hubbot.records.store import record_file
 from hubbot.schema import DEFAULT_HEAD, Architecture, ProbeResult, RemoteCheckpoint
 from hubbot.settings import Settings
 
@@ -224,7 +226,8 @@ class _Batch:
         if found.digest is None:
             return False
         ledger = self._work.ledger
-        if found.digest == row.weights_digest and row.measured_revision:
+        is_known = found.digest == row.weights_digest and bool(row.measured_revision)
+        if is_known and self._has_record(row.model, found.architecture):
             # Only the card or the like has changed since.
             logger.info("%s: the same weights as at %s", row.model, row.measured_revision[:10])
             ledger.note_checkpoint(
@@ -232,12 +235,19 @@ class _Batch:
                 "recorded",
                 code="same-revision",
                 reason=f"its weights were measured at {row.measured_revision[:10]}",
+                architecture=found.architecture.name,
             )
             return True
         other = ledger.same_weights(found.digest, other_than=row.model)
         if other is not None:
             raise _Skipped("same-weights", f"it holds the very weights of {other}")
         return False
+
+    def _has_record(self, model: str, architecture: Architecture) -> bool:
+        work = self._work
+        if work.has_records_elsewhere:
+            return True
+        return record_file(work.settings.records_dir, architecture.name, model).exists()
 
     def _trust(self, architecture: Architecture) -> None:
         if architecture.name not in self._trusted:
@@ -345,8 +355,9 @@ def _look(row: CheckpointRow, work: Workplace) -> _Looked:
     remote = resolve_checkpoint(row.model, api=api)
     if find_architecture(remote.model) is not None:
         raise _Skipped("base-model", "it is the base model itself")
-    if remote.model != row.model and work.ledger.find_checkpoint(remote.model) is not None:
-        raise _Skipped("renamed", f"it is called {remote.model} now, which is listed as well")
+    if remote.model != row.model:
+        go_on_under(work.ledger, row, model=remote.model, revision=remote.revision)
+        raise _Skipped("renamed", f"it is called {remote.model} now and goes on under that name")
     card = read_card(remote.model, remote.revision, api=api) or b""
     reason = reason_to_leave_alone(remote, opt_out=work.opt_out, card_says_no=is_opted_out(card))
     if reason is not None:

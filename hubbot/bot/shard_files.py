@@ -6,6 +6,7 @@ enters. What it says is judged in ``shard_checks.py``.
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,8 @@ SAME_REVISION = "same-revision"
 
 MAX_BYTES = 1 << 20
 """Largest file of a shard that is read; a result has some four thousand bytes."""
+
+_NOT_OF_A_CODE = re.compile(r"[^\w -]")
 
 Text = Annotated[str, Field(max_length=4000)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -112,8 +115,8 @@ class ShardResult(_File):
     """Commit hash that was listed, or measured where it moved on meanwhile."""
     state: State
     """Where it stands."""
-    code: Annotated[str, Field(pattern=r"^[\w-]{0,40}$")]
-    """Why, in one word."""
+    code: Annotated[str, Field(pattern=r"^[\w -]{0,60}$")]
+    """Why, in a word or two."""
     reason: Text
     """Why, in a sentence."""
     attempts: Count
@@ -175,7 +178,8 @@ def result_of(row: CheckpointRow, work_list: WorkList, settings: Settings) -> Sh
         model=row.model,
         revision=row.revision,
         state=row.state,
-        code=row.code,
+        # A check's name comes from the child that opened the checkpoint.
+        code=_NOT_OF_A_CODE.sub("-", row.code)[:60],
         reason=printable(row.reason, limit=4000),
         attempts=row.attempts,
         architecture=row.architecture,

@@ -39,7 +39,7 @@ from hubbot.measurement import Report, no_report
 from hubbot.printable import printable
 from hubbot.records.checkpoint_rows import STATES, CheckpointRow, ListedRow
 from hubbot.records.pass_rows import BotLedger, ReferenceKey
-from hubbot.records.store import write_text
+from hubbot.records.store import record_file, write_text
 from hubbot.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
@@ -110,7 +110,8 @@ def plan(
         common = _common(ledger, settings)
     order = {row.model: place for place, row in enumerate(rows)}
     parts = [
-        tuple(_shard_model(row, order[row.model]) for row in part) for part in _deal(rows, shards)
+        tuple(_shard_model(row, order[row.model], settings) for row in part)
+        for part in _deal(rows, shards)
     ]
     digest = _digest_of([common, [[one.model_dump() for one in part] for part in parts]])
     planned = []
@@ -146,7 +147,9 @@ def _deal(rows: Sequence[CheckpointRow], shards: int) -> list[list[CheckpointRow
     return [part for part in parts if part]
 
 
-def _shard_model(row: CheckpointRow, order: int) -> ShardModel:
+def _shard_model(row: CheckpointRow, order: int, settings: Settings) -> ShardModel:
+    # Without its record a checkpoint is measured anew, the same weights or not.
+    is_known = bool(row.weights_digest) and _has_record(row, settings)
     return ShardModel(
         order=order,
         model=row.model,
@@ -154,9 +157,14 @@ def _shard_model(row: CheckpointRow, order: int) -> ShardModel:
         architecture=row.architecture,
         reason=row.reason,
         attempts=row.attempts,
-        weights_digest=row.weights_digest,
-        measured_revision=row.measured_revision,
+        weights_digest=row.weights_digest if is_known else "",
+        measured_revision=row.measured_revision if is_known else "",
     )
+
+
+def _has_record(row: CheckpointRow, settings: Settings) -> bool:
+    names = [row.architecture] if row.architecture else [one.name for one in load_architectures()]
+    return any(record_file(settings.records_dir, name, row.model).exists() for name in names)
 
 
 def _listed(one: ShardModel) -> ListedRow:
@@ -232,6 +240,7 @@ def work_off(
             settings=settings,
             budget=Budget(minutes=settings.bot.budget_minutes),
             number=ledger.begin_pass(),
+            has_records_elsewhere=True,
             report=report,
         )
         try:

@@ -1,4 +1,4 @@
-"""What the ledger holds, for ``hubbot status``: reads, changes nothing."""
+"""What the ledger holds, for ``hubbot status``; one that is not there is begun, empty."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -38,6 +38,9 @@ class Workplace:
     """Number of the pass."""
     is_sending: bool = False
     """Whether pull requests are opened; without it nothing is written to the Hub or GitHub."""
+    has_records_elsewhere: bool = False
+    """Whether the records of earlier passes are on another machine, which saw that they are there:
+    a shard's."""
     report: Report = no_report
     """Told a task's name, steps done and steps in all."""
     begun: float = field(default_factory=time.monotonic)

@@ -1,6 +1,8 @@
 """``hubbot discover``, ``run``, ``bot`` and ``status``."""
 
 import datetime
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,6 +43,9 @@ MaxPulls = Annotated[
     ),
 ]
 
+_MOST_SHOWN = 50
+"""Checkpoints of a table, where no number is asked for."""
+
 
 def discover_command(
     architecture: Architectures = None,
@@ -57,20 +62,23 @@ def discover_command(
 
     Example: hubbot discover --architecture roberta-base --since 2026-11-01 --limit 20
     """
-    from hubbot.bot.discovering import discover, found_models, moment_of
+    from hubbot.bot.discovering import discover, moment_of
+    from hubbot.bot.found import found_models
 
     settings = settings_of()
     names = tuple(architecture or ())
     with Reporter() as report:
         found = discover(architectures=names, since=since, settings=settings, report=report)
     moment = "" if since is None else moment_of(since)
+    # One more than is shown, to know whether there are more.
+    most = limit if as_json or limit is not None else _MOST_SHOWN + 1
     models = found_models(
-        settings=settings, architectures=names, since=moment, limit=limit, only_new=only_new
+        settings=settings, architectures=names, since=moment, limit=most, only_new=only_new
     )
     if as_json:
         print_json_list(models)
     else:
-        print_table(
+        _print_some(
             "Checkpoints, the most valuable first",
             ("model", "architecture", "modified", "downloads", "state", "why"),
             (
@@ -84,8 +92,18 @@ def discover_command(
                 )
                 for one in models
             ),
+            most=limit or _MOST_SHOWN,
         )
     _tell(found)
+
+
+def _print_some(
+    title: str, header: Sequence[str], rows: Iterator[Sequence[str]], *, most: int
+) -> None:
+    """Print the first rows: a table is laid out as a whole, and there may be 100,000."""
+    print_table(title, header, islice(rows, most))
+    if next(rows, None) is not None:
+        note(f"only the first {most} are shown; --json prints all")
 
 
 def _tell(found: Any) -> None:
@@ -207,7 +225,7 @@ def bot_command(
 
 def status_command(
     models: Annotated[
-        bool, typer.Option("--models", help="List every checkpoint with its state.")
+        bool, typer.Option("--models", help="List checkpoints with their states; all with --json.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -223,8 +241,8 @@ def status_command(
         if as_json:
             print_json_list(rows)
             return
-        print_table(
-            "Checkpoints",
+        _print_some(
+            "Checkpoints, the most valuable first",
             ("model", "architecture", "state", "why", "seconds", "pull request"),
             (
                 (
@@ -237,6 +255,7 @@ def status_command(
                 )
                 for row in rows
             ),
+            most=_MOST_SHOWN,
         )
         return
     status = read_status(settings)

@@ -44,13 +44,13 @@ def print_json_line(value: Any) -> None:
 
 def print_json_list(values: Iterable[Any]) -> None:
     """Print one JSON list on standard output, an item at a time: it may be long."""
-    sys.stdout.write("[")
-    between = "\n"
+    # Nothing is printed before the first item is had: asking for it may fail.
+    before, end = "[\n", "[]\n"
     for value in values:
-        sys.stdout.write(between)
+        sys.stdout.write(before)
         json.dump(_plain(value), sys.stdout, ensure_ascii=False, allow_nan=False)
-        between = ",\n"
-    sys.stdout.write("\n]\n")
+        before, end = ",\n", "\n]\n"
+    sys.stdout.write(end)
 
 
 def _plain(value: Any) -> Any:

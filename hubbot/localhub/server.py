@@ -41,6 +41,7 @@
         hub.listing_oddities.insert(1, {"modelId": "no id"}, {"id": 7, "tags": None})
         hub.listing_oddities.follow_changes = True     # models modified while paging may be missed
         hub.rate_limits = RateLimits(api=10)           # real counting, RateLimit headers
+        hub.save_to(Path(...)); hub.restore_from(Path(...))      # with the same commit hashes
         hub.reset()                                    # nothing left
 
         hub.github.add_repository("me/scores", {...})  # a GitHub beside it: github_contents
@@ -59,6 +60,7 @@ described in :mod:`hubbot.localhub.storage`.
 """
 
 import asyncio
+import shutil
 import socket
 import tempfile
 import threading
@@ -82,6 +84,9 @@ from hubbot.localhub.listed import ListedModels
 from hubbot.localhub.requestlog import RequestLog, RequestRecord
 from hubbot.localhub.state import HubState
 from hubbot.localhub.storage import Storage
+
+_STATE = ("accounts.json", "listed.jsonl", "repos", "blobs")
+"""What the state is kept in, below the folder."""
 
 
 class LocalHub(HubActions):
@@ -201,6 +206,29 @@ class LocalHub(HubActions):
             self._log.clear()
             self.faults.clear()
             self._counter.clear()
+
+    def save_to(self, folder: Path) -> None:
+        """Copy accounts, repositories and listed models to a folder that does not exist yet."""
+        with self.state.lock:
+            folder.mkdir(parents=True)
+            for name in _STATE:
+                source = self.folder / name
+                if source.is_dir():
+                    shutil.copytree(source, folder / name)
+                elif source.exists():
+                    shutil.copy2(source, folder / name)
+
+    def restore_from(self, folder: Path) -> None:
+        """Be again what ``save_to`` copied, commit hashes included; all else is forgotten."""
+        with self.state.lock:
+            self.reset()
+            for name in _STATE:
+                source = folder / name
+                if source.is_dir():
+                    shutil.copytree(source, self.folder / name, dirs_exist_ok=True)
+                elif source.exists():
+                    shutil.copy2(source, self.folder / name)
+            self._storage.load(self.state)
 
     @property
     def log(self) -> tuple[RequestRecord, ...]:

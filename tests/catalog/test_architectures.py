@@ -1,5 +1,7 @@
+import csv
 import re
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -29,6 +31,7 @@ class Entry(BaseModel):
     aliases: list[str]
     revision: str = ""
     model_type: str
+    parameters: int
     shape: dict[str, int | str | bool]
     accepts: dict[str, list[int | str | bool | list[str]]] = {}
     vocab_size: int
@@ -144,3 +147,46 @@ def test_weights_files_that_are_only_pickles_are_the_four_known_ones() -> None:
 )
 def test_pooling_is_fixed_per_architecture(name: str, pooling: str) -> None:
     assert get_architecture(name).pooling == pooling
+
+
+# Parameters
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "bert-base-cased"])
+def test_the_parameters_of_bert_are_those_counted_by_hand(name: str) -> None:
+    entry = get_architecture(name)
+    shape: Any = entry.shape
+    width, inner = shape["hidden_size"], shape["intermediate_size"]
+    norm = 2 * width
+    embeddings = (entry.vocab_size + 512 + 2) * width + norm
+    attention = 4 * (width * width + width) + norm
+    feed_forward = width * inner + inner + inner * width + width + norm
+    # The output matrix is that of the embedding; its bias is its own.
+    masked_lm = width * width + width + norm + entry.vocab_size
+    layers = shape["num_hidden_layers"] * (attention + feed_forward)
+    assert entry.parameters == embeddings + layers + masked_lm
+
+
+def test_parameters_order_the_sizes_of_a_family() -> None:
+    count = {entry.name: entry.parameters for entry in load_architectures()}
+    assert count["distilroberta-base"] < count["roberta-base"] < count["roberta-large"]
+    assert count["distilbert-base-uncased"] < count["bert-base-uncased"]
+    assert count["t5-small"] < count["google/t5-v1_1-small"] < count["t5-base"]
+    # The same shape, trained on; cased and uncased differ in rows of the embedding and the bias.
+    assert count["google/flan-t5-base"] == count["google/t5-v1_1-base"]
+    assert count["bert-base-uncased"] - count["bert-base-cased"] == (30522 - 28996) * (768 + 1)
+
+
+def test_parameters_are_those_of_the_published_figures() -> None:
+    path = Path(__file__).parents[3] / "shared" / "reference" / "architectures.csv"
+    if not path.exists():
+        pytest.skip("the table of public sources is not on this machine")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = {row["hub_id"]: row for row in csv.DictReader(file)}
+    for entry in load_architectures():
+        row = rows[entry.hub_id]
+        assert entry.parameters == int(row["parameters_computed"]), entry.name
+        millions = row["parameters_millions"]
+        if millions:
+            # As published, without the head and often rounded to tens.
+            assert entry.parameters == pytest.approx(float(millions) * 1e6, rel=0.05), entry.name

@@ -270,3 +270,26 @@ def test_a_model_that_is_deleted_after_it_was_listed_is_no_failure(
     bot.delete_repository("me/child")
     assert hubbot("run", *ONLY, "--no-discover").code == 0
     assert states()["me/child"] == "skipped: not-found"
+
+
+def test_a_record_that_was_deleted_is_measured_again(
+    bot: LocalHub,
+    environment: Path,
+    hubbot: Callable[..., Any],
+    states: Callable[[], dict[str, str]],
+) -> None:
+    hubbot("run", *ONLY)
+    (record,) = environment.glob("*/*.yaml")
+    before = record.read_text()
+    record.unlink()
+    hubbot("run", *ONLY)
+    assert states()["me/child"] == "seen: record-gone"
+    hubbot("run", *ONLY)
+    assert states()["me/child"] == "recorded"
+    assert _without_times(record.read_text()) == _without_times(before)
+
+
+def _without_times(text: str) -> list[str]:
+    lines = text.splitlines()
+    times = ("date:", "  download:", "  encode:", "  head:", "  tokenize:")
+    return [line for line in lines if not line.startswith(times)]

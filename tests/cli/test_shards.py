@@ -205,7 +205,7 @@ def test_three_shards_with_an_empty_environment_find_what_one_pass_finds(
         BASE: ("skipped", "base-model"),
         "me/child": ("recorded", ""),
         "you/other": ("recorded", ""),
-        "me/nothing": ("refused", "finite"),
+        "me/nothing": ("refused", "finite features"),
         "me/copy": ("skipped", "same-weights"),
         "me/gated": ("skipped", "gated"),
         "me/config-lies": ("skipped", "not-recognised"),

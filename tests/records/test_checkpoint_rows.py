@@ -149,6 +149,8 @@ def test_settings_move_a_model_whose_commit_the_list_never_said(ledger: Checkpoi
     ledger.note_listed([a_row(revision="")])
     ledger.note_listed([a_row(revision="", **LEFT_OUT)])
     assert found(ledger).state == "skipped"
+    ledger.note_listed([a_row(revision="")])
+    assert found(ledger).state == "seen"
 
 
 def test_what_was_looked_at_and_left_out_is_not_seen_again(ledger: CheckpointRows) -> None:

@@ -1,0 +1,338 @@
+"""A Hub of thousands that fails, and a process that is killed: nothing is lost or done twice.
+
+``HUBBOT_TEST_FAULTS`` and ``HUBBOT_TEST_KILLS`` make these as long as one likes (200 and 30 were
+run for benchmarks/RESULTS.md); the suite has fewer.
+"""
+
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hubbot.localhub.server import LocalHub
+from hubbot.records.store import read_record
+
+Files = dict[str, Any]
+BASE = "sentence-transformers/all-MiniLM-L6-v2"
+ONLY = ("-a", "all-MiniLM-L6-v2")
+N_FAULTS = int(os.environ.get("HUBBOT_TEST_FAULTS", "30"))
+N_KILLS = int(os.environ.get("HUBBOT_TEST_KILLS", "4"))
+N_LISTED = 5_000
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def variants(weights: Callable[..., bytes]) -> list[bytes]:
+    """Weights of checkpoints that are all a little beside the base model, each elsewhere."""
+
+    def nudged(seed: int) -> bytes:
+        noise = np.random.default_rng(seed)
+
+        def nudge(tensors: dict[str, Any]) -> None:
+            for name, array in tensors.items():
+                if name.endswith(".weight") and "layer." in name:
+                    change = noise.normal(0.0, 0.1 * float(array.std()), array.shape)
+                    tensors[name] = (array + change).astype(np.float16)
+
+        return weights(nudge)
+
+    return [nudged(seed) for seed in range(1, 10)]
+
+
+@pytest.fixture(scope="session")
+def spoilt(weights: Callable[..., bytes]) -> bytes:
+    def spoil(tensors: dict[str, Any]) -> None:
+        for name, array in tensors.items():
+            if "layer.0." in name:
+                tensors[name] = np.full_like(array, np.nan)
+
+    return weights(spoil)
+
+
+@pytest.fixture
+def small_bot(environment: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Settings of a small bot that asks strangers; gives its ledger."""
+    values = {
+        "HUBBOT_LEDGER_FILE": tmp_path / "ledger.sqlite",
+        "HUBBOT_BOT__SCREEN_TRAIN": 100,
+        "HUBBOT_BOT__MAX_TRAIN": 100,
+        "HUBBOT_BOT__SENSITIVITIES_PER_PASS": 0,
+        "HUBBOT_BOT__EVALUATIONS_PER_PASS": 0,
+        "HUBBOT_BOT__STRANGERS": "true",
+        "HUBBOT_BOT__MAX_ATTEMPTS": 50,
+        "HUBBOT_BOT__MAX_PULL_REQUESTS_PER_DAY": 7,
+        "HUBBOT_BOT__MAX_OPEN_PER_OWNER": 3,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, str(value))
+    return tmp_path / "ledger.sqlite"
+
+
+KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("adapter", {"library_name": "peft"}),
+    ("quantised", {"tags": ["gguf"]}),
+    ("gated", {"gated": "auto"}),
+    ("other-language", {"cardData": {"base_model": BASE, "language": "fr"}}),
+    ("no-safetensors", {"safetensors": None, "tags": ["pytorch"]}),
+    ("other-size", {"safetensors": {"parameters": {"F32": 5_000_000}, "total": 5_000_000}}),
+    ("opt-out", {"cardData": {"base_model": BASE, "hubbot": False}}),
+    ("undeclared", {"cardData": {}}),
+    ("contradiction", {"config": {"model_type": "roberta"}}),
+    ("not-found", {"deleted": True}),
+)
+"""Reason, and what makes a listed model meet it."""
+
+
+def listed(number: int) -> dict[str, Any]:
+    """Return a model of which there is only its line in the list."""
+    reason, special = KINDS[number % len(KINDS)]
+    tags = ["transformers", "safetensors", "bert", *special.get("tags", ())]
+    if reason == "no-safetensors":
+        tags = ["transformers", "pytorch", "bert"]
+    card = special.get("cardData", {"base_model": BASE})
+    if "base_model" in card:
+        tags += [f"base_model:{BASE}", f"base_model:finetune:{BASE}"]
+    day = 1 + number % 28
+    return {
+        "id": f"crowd{number % 97}/{reason}-{number}",
+        "sha": f"{number:040x}",
+        "createdAt": f"2026-01-{day:02d}T00:00:00.000Z",
+        "lastModified": f"2026-02-{day:02d}T00:00:00.000Z",
+        "config": {"model_type": "bert"},
+        "safetensors": {"parameters": {"F32": 22_713_216}, "total": 22_713_216},
+        "library_name": "transformers",
+        "downloads": number % 50,
+        **special,
+        "tags": tags,
+        "cardData": card,
+    }
+
+
+@pytest.fixture
+def crowd(
+    hub: LocalHub, sound: Files, base_file: Path, variants: list[bytes], spoilt: bytes
+) -> LocalHub:
+    """Thousands of listed models, a dozen of them real."""
+    with hub.bulk():
+        hub.add_model(BASE, sound | {"model.safetensors": base_file})
+        for number, content in enumerate(variants):
+            owner = ("me", "you", "them")[number % 3]
+            files = sound | {"model.safetensors": content}
+            hub.add_model(f"{owner}/child-{number}", files, downloads=10**5 - number)
+        hub.add_model("me/copy", sound | {"model.safetensors": variants[0]})
+        hub.add_model("me/not-finite", sound | {"model.safetensors": spoilt})
+        hub.add_listed(listed(number) for number in range(N_LISTED - len(variants) - 3))
+    hub.state.page_size = 1000
+    return hub
+
+
+FAULTS: tuple[Callable[[LocalHub, int], None], ...] = (
+    lambda hub, skip: hub.faults.fail("GET", "/api/models", 503, skip=skip),
+    lambda hub, skip: hub.faults.drop("GET", "/api/models", skip=skip),
+    lambda hub, skip: hub.faults.html("GET", "/api/models[?]", skip=0),
+    lambda hub, skip: hub.faults.limit_rate("GET", "/api/", reset_s=0, skip=skip),
+    lambda hub, skip: hub.faults.fail("*", "/resolve/", 503, skip=skip),
+    lambda hub, skip: hub.faults.drop("GET", "/resolve/", skip=skip),
+    lambda hub, skip: hub.faults.truncate("GET", "/resolve/.*safetensors", 5_000_000, skip=0),
+    lambda hub, skip: hub.faults.fail("POST", "/commit/", 503, when="after"),
+    lambda hub, skip: hub.faults.fail("POST", "/commit/", 500, when="before"),
+    lambda hub, skip: hub.faults.drop("POST", "/commit/", when="after"),
+    lambda hub, skip: hub.faults.stale("POST", "/commit/"),
+    lambda hub, skip: hub.faults.fail("GET", "/discussions", 502, skip=skip % 3),
+    lambda hub, skip: hub.faults.fail("POST", "/validate-yaml", 503),
+    lambda hub, skip: hub.faults.fail("POST", "/preupload/", 504),
+    lambda hub, skip: hub.faults.slow("GET", "/api/", 0.3, skip=skip),
+)
+
+
+def rows_of(hubbot: Callable[..., Any]) -> dict[str, dict[str, Any]]:
+    return {row["model"]: row for row in hubbot("status", "--models", "--json").json}
+
+
+def test_a_hub_of_thousands_that_fails_is_worked_through_and_every_model_accounted_for(
+    crowd: LocalHub,
+    small_bot: Path,
+    hubbot: Callable[..., Any],
+    token: Callable[..., str],
+    cache_dir: Path,
+    variants: list[bytes],
+    environment: Path,
+) -> None:
+    token("robot")
+    chance = np.random.default_rng(5)
+    n_ordered, opened = 0, 0
+    for turn in range(40):
+        batch = min(20, N_FAULTS - n_ordered)
+        for _ in range(batch):
+            FAULTS[chance.integers(len(FAULTS))](crowd, int(chance.integers(20)))
+        n_ordered += batch
+        ran = hubbot("run", *ONLY, "--send", "--json")
+        if ran.out:
+            opened += ran.json["n_opened"]
+            touched, total = ran.json["touched"], ran.json["total"]
+            assert set(touched) <= set(total)
+        rows = rows_of(hubbot)
+        if n_ordered < N_FAULTS:
+            continue
+        crowd.faults.clear() if turn > 20 else None
+        waiting = [m for m, row in rows.items() if row["state"] in ("seen", "failed")]
+        if not waiting and turn > 2:
+            break
+    injected = [one for one in crowd.log if one.fault]
+    assert len(injected) >= 0.5 * N_FAULTS
+    kinds = Counter(one.fault for one in injected)
+    sys.stdout.write(f"{len(injected)} faults met in {turn + 1} passes: {kinds}\n")
+
+    # Every listed model is in exactly one state, for the reason that is its own.
+    rows = rows_of(hubbot)
+    assert len(rows) == N_LISTED
+    for number in range(N_LISTED - len(variants) - 3):
+        row = rows[listed(number)["id"]]
+        reason = KINDS[number % len(KINDS)][0]
+        assert (row["state"], row["code"]) == ("skipped", reason), row
+    assert (rows[BASE]["state"], rows[BASE]["code"]) == ("skipped", "base-model")
+    assert (rows["me/copy"]["state"], rows["me/copy"]["code"]) == ("skipped", "same-weights")
+    assert (rows["me/not-finite"]["state"], rows["me/not-finite"]["code"]) == (
+        "refused",
+        "finite features",
+    )
+
+    # The caps hold, and nobody has two.
+    children = [name for name in rows if "/child-" in name]
+    pulls = {name: crowd.pull_requests(name) for name in children}
+    assert max(map(len, pulls.values())) == 1
+    n_pulls = sum(map(len, pulls.values()))
+    assert n_pulls == 7, "pull requests a day"
+    per_owner = Counter(name.split("/")[0] for name, found in pulls.items() if found)
+    assert max(per_owner.values()) <= 3
+    states = Counter((rows[name]["state"], rows[name]["code"]) for name in children)
+    assert states[("published", "")] == n_pulls
+    assert sum(states.values()) == len(variants)
+    assert {code for (state, code) in states if state == "recorded"} <= {"cap-day", "cap-owner"}
+
+    # Measured once each: one file of features for each checkpoint and split.
+    assert len(list(environment.glob("*/child-*.yaml"))) == 0
+    assert len(list(environment.glob("all-MiniLM-L6-v2/*--child-*.yaml"))) == len(variants)
+
+
+# Killed
+
+
+def snapshot(hub: LocalHub, ledger: Path, records: Path, names: list[str]) -> dict[str, Any]:
+    """Return everything that a pass leaves, times and durations apart."""
+    with sqlite3.connect(ledger) as connection:
+        rows = connection.execute(
+            "SELECT model, revision, architecture, state, code, weights_digest, protocol, lp_gain "
+            "FROM checkpoints ORDER BY model"
+        ).fetchall()
+        pulls = connection.execute(
+            "SELECT kind, repository, url, state FROM pull_requests ORDER BY 1, 2, 3"
+        ).fetchall()
+        claims = connection.execute("SELECT COUNT(*) FROM checkpoints WHERE host <> ''").fetchone()
+    found = {}
+    for path in sorted(records.glob("*/*.yaml")):
+        values = read_record(path).plain()
+        for name in ("seconds", "date", "cost"):
+            values.pop(name, None)
+        found[path.name] = values
+    cards = {}
+    for name in names:
+        requests = hub.pull_requests(name)
+        cards[name] = [
+            (one.num, one.title, one.status, len(one.commits), _undated(hub, name, one.num))
+            for one in requests
+        ]
+    return {"rows": rows, "pulls": pulls, "claims": claims, "records": found, "cards": cards}
+
+
+def _undated(hub: LocalHub, name: str, number: int) -> str:
+    text = hub.read_file(name, "README.md", f"refs/pr/{number}").decode()
+    return "\n".join(line for line in text.splitlines() if "date:" not in line)
+
+
+@pytest.fixture
+def village(
+    hub: LocalHub, sound: Files, base_file: Path, variants: list[bytes], spoilt: bytes
+) -> Callable[[], list[str]]:
+    """Make the same small Hub over and over: commit hashes are those of the first time."""
+
+    def build() -> list[str]:
+        hub.add_user("me", "hf_me_of_the_village")
+        hub.add_model(BASE, sound | {"model.safetensors": base_file})
+        for number, content in enumerate(variants[:3]):
+            files = sound | {"model.safetensors": content}
+            hub.add_model(f"me/child-{number}", files, downloads=10 ** (5 - number))
+        hub.add_model("me/not-finite", sound | {"model.safetensors": spoilt})
+        hub.add_listed(listed(number) for number in range(200))
+        return [f"me/child-{number}" for number in range(3)]
+
+    return build
+
+
+def passes(
+    spawn: Callable[..., Any], kills: int, chance: np.random.Generator, **settings: Any
+) -> Iterator[int]:
+    """Run passes, the first ``kills`` of them killed at a random moment; gives the exit codes."""
+    for _ in range(kills):
+        running = spawn("run", *ONLY, "--send", **settings)
+        time.sleep(chance.uniform(0.5, 25.0))
+        if running.process.poll() is None:
+            _kill(running.process.pid)
+        yield running.finish(60).code
+    for _ in range(2):
+        yield spawn("run", *ONLY, "--send", **settings).finish(400).code
+
+
+def _kill(pid: int) -> None:
+    import psutil
+
+    children = psutil.Process(pid).children(recursive=True)
+    os.kill(pid, signal.SIGKILL)
+    # A power cut spares nobody; children alone would end by themselves a little later.
+    for child in children:
+        child.kill()
+
+
+def test_killed_again_and_again_it_ends_where_an_undisturbed_run_ends(
+    hub: LocalHub,
+    village: Callable[[], list[str]],
+    small_bot: Path,
+    environment: Path,
+    spawn: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    seen: dict[str, Any] = {}
+    saved = tmp_path / "hub as it was"
+    names = village()
+    hub.save_to(saved)
+    for kills in (0, N_KILLS):
+        folder = tmp_path / f"killed {kills} times"
+        hub.restore_from(saved)
+        settings = {
+            "HUBBOT_LEDGER_FILE": folder / "ledger.sqlite",
+            "HUBBOT_RECORDS_DIR": folder / "scores",
+            "HUBBOT_CACHE_DIR": folder / "cache",
+            "HUBBOT_BOT__MAX_OPEN_PER_OWNER": 2,
+            "HUBBOT_WRITE_TOKEN": "hf_me_of_the_village",
+        }
+        codes = list(passes(spawn, kills, np.random.default_rng(9), **settings))
+        sys.stdout.write(f"{kills} kills, exit codes {codes}\n")
+        assert codes[-1] == 0
+        assert kills == 0 or codes.count(137) >= 0.5 * kills
+        seen[str(kills)] = snapshot(hub, folder / "ledger.sqlite", folder / "scores", names)
+        shutil.rmtree(folder / "cache")
+    undisturbed, killed = seen["0"], seen[str(N_KILLS)]
+    for part in undisturbed:
+        assert killed[part] == undisturbed[part], part
+    assert undisturbed["claims"] == (0,)
+    assert sum(len(found) for found in undisturbed["cards"].values()) == 2
