@@ -89,7 +89,10 @@ def serve(count: int) -> None:
         pages = sum(max(1, math.ceil(tags[query] / PAGE)) for query in queries)
         print(json.dumps({"url": hub.url, "pages": pages, "queries": len(queries)}), flush=True)
         for line in sys.stdin:
-            print(json.dumps([one.status for one in hub.log]), flush=True)
+            calls = [one.status for one in hub.log if one.path == "/api/models"]
+            # The client asks once a day for a file of its own.
+            others = [one.path for one in hub.log if one.path != "/api/models"]
+            print(json.dumps({"calls": calls, "others": others}), flush=True)
             hub.clear_log()
             for number in range(int(line)):
                 now = datetime.now(UTC)
@@ -128,9 +131,20 @@ def run(url: str, folder: Path) -> dict[str, Any]:
         "seconds": time.monotonic() - begun,
         "cpu": usage.ru_utime + usage.ru_stime,
         "peak_mb": usage.ru_maxrss / 1024,
-        "rows": len(json.loads((folder / "out.json").read_text(encoding="utf-8"))),
+        "rows": count_rows(folder / "out.json"),
         "said": said,
     }
+
+
+def count_rows(path: Path) -> int:
+    """Count the items of a printed list, one a line.
+
+    They are not held at once: what this process has in memory counts as its children's peak, whose
+    memory is its own until they become another program.
+    """
+    with path.open(encoding="utf-8") as file:
+        lines = (line.strip().rstrip(",") for line in file)
+        return sum(1 for line in lines if line not in ("[", "]") and json.loads(line)["model"])
 
 
 def main() -> None:
@@ -159,16 +173,18 @@ def main() -> None:
             found = run(hub["url"], Path(folder))
             server.stdin.write(f"{options.changed if number == 1 else 0}\n")
             server.stdin.flush()
-            calls = json.loads(server.stdout.readline())
+            log = json.loads(server.stdout.readline())
+            calls, others = log["calls"], log["others"]
+            per_thousand = 1000 * found["seconds"] / options.models
             print(
                 f"{name}: {found['rows']} models in the ledger, {len(calls)} calls for {pages} "
-                f"pages, peak {found['peak_mb']:.0f} MB, {found['seconds']:.1f} s, of which "
-                f"{found['cpu']:.1f} s computing: "
-                f"{1000 * found['seconds'] / options.models:.3f} s per 1,000 models"
+                f"pages (and {' '.join(others) or 'no others'}), peak {found['peak_mb']:.0f} MB, "
+                f"{found['seconds']:.1f} s, of which {found['cpu']:.1f} s computing: "
+                f"{per_thousand:.3f} s per 1,000 models"
             )
             print("  " + found["said"].strip().replace("\n", "\n  "))
             is_good &= found["peak_mb"] < MOST_MB and set(calls) == {200}
-            is_good &= len(calls) <= pages * (1 + MOST_EXTRA_CALLS)
+            is_good &= len(calls) + len(others) <= max(pages + 1, pages * (1 + MOST_EXTRA_CALLS))
         server.stdin.close()
     sys.exit(0 if is_good else 1)
 

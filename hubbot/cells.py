@@ -132,6 +132,11 @@ def measure_cell(bench: Bench, checkpoint: Checkpoint, target: Target, seed: int
     """Return one cell, from the ledger or by fine-tuning now."""
     key = key_of(checkpoint, target, bench.protocol, seed)
     found = bench.ledger.find(key)
+    if found is None and not bench.settings.finetune.trains:
+        raise ProbeError(
+            f"{checkpoint.local.model} on {target.name}, seed {seed}: not in "
+            f"{bench.ledger.path}, and nothing is fine-tuned here (finetune.trains is off)"
+        )
     if found is None:
         if _is_taken(bench, key):
             logger.warning(

@@ -73,6 +73,8 @@ class FinetuneSettings(_Section):
     """Resident memory, GiB, above which the child is killed."""
     file_gb: float = Field(default=8.0, gt=0)
     """Largest file, GiB, that the child may write."""
+    trains: bool = True
+    """Whether what the ledger lacks is fine-tuned; off: it is an error that names it."""
 
 
 class DownloadSettings(_Section):

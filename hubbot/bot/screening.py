@@ -45,11 +45,12 @@ def why_full(
         return f"fewer than {LEAST_KNOWN} checkpoints are known yet"
     if interval[1] >= band:
         return f"its interval reaches the upper band, which begins at {band:+.2f} points"
-    if _draw(model) < share:
+    if draw(model) < share:
         return "drawn at random"
     return None
 
 
-def _draw(model: str) -> float:
+def draw(model: str) -> float:
+    """Return a number from 0 to 1 that hangs on a name alone, even over many names."""
     digest = hashlib.sha256(f"full probe of {model}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

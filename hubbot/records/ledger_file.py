@@ -101,6 +101,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             lp_accuracy REAL NOT NULL, date TEXT NOT NULL,
             PRIMARY KEY (architecture, protocol, device, weights_digest, dataset_revision)
         ) WITHOUT ROWID""",
+        """CREATE TABLE evaluations (
+            model TEXT NOT NULL, weights_digest TEXT NOT NULL, state TEXT NOT NULL,
+            reason TEXT NOT NULL, changed REAL NOT NULL, PRIMARY KEY (model, weights_digest)
+        ) WITHOUT ROWID""",
         """CREATE TABLE sensed (
             target TEXT NOT NULL, architecture TEXT NOT NULL, weights_digest TEXT NOT NULL,
             model TEXT NOT NULL, protocol TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,

@@ -326,6 +326,37 @@ class PassRows(LedgerFile):
         for row in rows:
             yield SensedRow(**dict(zip(names, row, strict=True)))
 
+    def note_evaluated(self, model: str, weights_digest: str, *, state: str, reason: str) -> None:
+        """Write what came of measuring a checkpoint's gains.
+
+        Args:
+            model: Hub id.
+            weights_digest: Of its weights; other weights may be tried again.
+            state: ``measured``, ``failed`` or ``refused``.
+            reason: Why, in a sentence.
+
+        Raises:
+            SettingsError: If the file cannot be written.
+        """
+        now = self.now()
+        with self.transaction():
+            self.connection.execute(
+                "INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?)",
+                (model, weights_digest, state, reason, now),
+            )
+
+    def evaluated(self) -> Mapping[tuple[str, str], str]:
+        """Return what came of measuring gains, by model and digest of its weights.
+
+        Raises:
+            SettingsError: If the file cannot be read.
+        """
+        with self.translated():
+            rows = self.connection.execute(
+                "SELECT model, weights_digest, state FROM evaluations ORDER BY 1, 2"
+            ).fetchall()
+        return {(model, digest): state for model, digest, state in rows}
+
 
 class BotLedger(CheckpointRows, PassRows):
     """The ledger as the bot sees it; a context manager, for one thread."""

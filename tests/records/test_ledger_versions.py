@@ -93,7 +93,9 @@ def test_a_ledger_of_version_two_is_brought_up_to_date_once_by_many(path: Path) 
 def test_a_ledger_of_a_newer_hubbot_is_refused_and_left_as_it_is(path: Path) -> None:
     with CheckpointRows(path) as ledger:
         ledger.connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-    with pytest.raises(SettingsError, match=r"is of version 4; this hubbot reads up to 3: update"):
+    with pytest.raises(
+        SettingsError, match=r"is of version \d+; this hubbot reads up to \d+: update"
+    ):
         CheckpointRows(path)
     with sqlite3.connect(path) as raw:
         assert raw.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
