@@ -36,6 +36,7 @@ from hubbot.bot.shard_files import (
     WorkList,
     read_plan,
 )
+from hubbot.bot.shard_targets import merge_targets
 from hubbot.bot.workplace import Budget, Workplace
 from hubbot.catalog.architectures import find_architecture
 from hubbot.errors import HubbotError, RemoteError, SettingsError
@@ -129,6 +130,7 @@ def collect(
         )
         _merge(work, lists, gathered, found)
         follow_pull_requests(work)
+        merge_targets(work, lists, gathered.cells, gathered.outcomes)
         publish_records(work, ())
         found.scores = file_scores(work)
         found.n_opened = work.n_opened

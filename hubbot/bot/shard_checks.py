@@ -19,17 +19,22 @@ from hubbot.bot.shard_files import (
     MANIFEST,
     MAX_BYTES,
     SAME_REVISION,
+    CellResult,
     KnownReference,
     Manifest,
     ShardResult,
+    TargetOutcome,
     WorkList,
     first_problem,
 )
+from hubbot.bot.shard_targets import cell_of
 from hubbot.catalog.architectures import find_architecture, lineage
+from hubbot.errors import HubbotError
 from hubbot.gains.calibration_file import Calibrations
 from hubbot.gains.flags import FUSED, SPECIALISED, TRAINED_ON_MNLI, TRAINED_ON_NLI
 from hubbot.pipeline import PROTOCOL
 from hubbot.printable import printable
+from hubbot.records.cells import Cell
 from hubbot.records.from_probe import predicted_anew
 from hubbot.records.record import SCHEMA_VERSION, Record
 from hubbot.schema import DEFAULT_HEAD
@@ -63,6 +68,10 @@ class Gathered:
     """What the shards say went wrong that belongs to no checkpoint."""
     references: list[KnownReference] = field(default_factory=list)
     """Reference probes of the shards."""
+    cells: list[Cell] = field(default_factory=list)
+    """Finished fine-tunings of the shards."""
+    outcomes: list[TargetOutcome] = field(default_factory=list)
+    """Sensitivities and evaluations that could not be measured."""
 
 
 def gather(results: Path, plan: str, lists: Mapping[int, WorkList]) -> Gathered:
@@ -143,6 +152,14 @@ def _read_shard(
             read.append((file, _read_result(content, digest, lists[manifest.shard])))
         except RejectedError as error:
             found.rejected[file] = str(error)
+    found.outcomes += manifest.outcomes
+    for name, digest in sorted(manifest.cells.items()):
+        file = printable(place.with_name(Path(name).name or "nameless"))
+        try:
+            content = _read(path.with_name(Path(name).name or "nameless"))
+            found.cells.append(_read_cell(content, digest, lists[manifest.shard]))
+        except RejectedError as error:
+            found.rejected[file] = str(error)
     yield from _of_one_base(read, found)
     if len(found.rejected) == before:
         found.references += manifest.references
@@ -157,6 +174,20 @@ def _read(path: Path) -> bytes:
     if len(content) > MAX_BYTES:
         raise RejectedError(f"over {MAX_BYTES} bytes: no result is as long")
     return content
+
+
+def _read_cell(content: bytes, digest: str, work_list: WorkList) -> Cell:
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise RejectedError("its content is not what the manifest says: it was changed or cut off")
+    try:
+        result = CellResult.model_validate_json(content)
+        if (result.plan, result.shard) != (work_list.plan, work_list.shard):
+            raise RejectedError("it is of another plan or shard")
+        return cell_of(result, work_list)
+    except ValidationError as error:
+        raise RejectedError(f"no fine-tuning of a shard: {first_problem(error)}") from error
+    except (ValueError, HubbotError) as error:
+        raise RejectedError(printable(error)) from error
 
 
 def _read_result(content: bytes, digest: str, work_list: WorkList) -> ShardResult:

@@ -73,6 +73,78 @@ class KnownReference(_File):
     lp_accuracy: Annotated[float, Field(ge=0, le=100)]
 
 
+class PlannedSensitivity(_File):
+    """A sensitivity of a work list."""
+
+    target: Text
+    """Name in the catalog, or Hub id."""
+    architecture: Text
+    """Name in the catalog."""
+    model: Text
+    """The strong intermediate model."""
+    revision: Commit
+    """Its commit hash."""
+    weights_digest: Text
+    """Of its weights."""
+
+
+class PlannedEvaluation(_File):
+    """A checkpoint of a work list whose gains are measured by fine-tuning."""
+
+    model: Text
+    """Hub id."""
+    revision: Commit
+    """Its commit hash."""
+    weights_digest: Text
+    """Of its weights."""
+
+
+class TargetOutcome(_File):
+    """What became of a sensitivity or an evaluation that could not be measured."""
+
+    name: Text
+    """The target of a sensitivity, the model of an evaluation."""
+    architecture: Text
+    """Name in the catalog; empty for an evaluation."""
+    weights_digest: Text
+    """Of the model's weights."""
+    state: Literal["failed", "refused"]
+    """In one word."""
+    reason: Text
+    """Why, in a sentence."""
+
+
+class CellResult(_File):
+    """One finished fine-tuning of a shard."""
+
+    plan: str
+    """Digest of the plan."""
+    shard: int
+    """Number of the shard."""
+    weights_digest: Text
+    target_digest: Text
+    protocol: Text
+    seed: Count
+    files_digest: Text
+    """What the result depends on, as in the ledger."""
+    model: Text
+    revision: Text
+    architecture: Text
+    target: Text
+    score: Annotated[float, Field(ge=-100, le=100)]
+    validation_score: Annotated[float, Field(ge=-100, le=100)]
+    kind: Literal["int64", "float64"]
+    predictions: Annotated[str, Field(max_length=MAX_BYTES)]
+    """Of the test rows in file order, little-endian, Base64."""
+    seconds: dict[str, float]
+    peak_memory_gb: NotNegative
+    device: Text
+    dtype: Text
+    versions: dict[str, Text]
+    date: Text
+    details: dict[str, Any]
+
+
 class WorkList(_File):
     """What one shard is to do, with all that it has to know; holds no secret."""
 
@@ -88,6 +160,10 @@ class WorkList(_File):
     full_share: float
     max_attempts: int
     tolerance_points: float
+    gain_seeds: int
+    gain_train: int | None
+    gain_epochs: int | None
+    evaluate_targets: str
     """Settings of the planning machine, which hold for every shard."""
     bands: tuple[tuple[str, str, float], ...]
     """Architecture, protocol, and where its upper band begins, points."""
@@ -95,6 +171,10 @@ class WorkList(_File):
     """What reference probes have to agree with."""
     measured: tuple[tuple[str, str], ...]
     """Digest of the weights and model of what was measured before."""
+    sensitivities: tuple[PlannedSensitivity, ...] = ()
+    """Data sets that it fine-tunes on, after the models."""
+    evaluations: tuple[PlannedEvaluation, ...] = ()
+    """Checkpoints whose gains it measures, last."""
 
     @property
     def small_train(self) -> int:
@@ -155,6 +235,10 @@ class Manifest(_File):
     """What went wrong that belongs to no checkpoint."""
     references: tuple[KnownReference, ...]
     """Reference probes that its ledger holds, its own included."""
+    cells: dict[str, str] = {}
+    """Hex SHA-256 of each fine-tuning's file, by name."""
+    outcomes: tuple[TargetOutcome, ...] = ()
+    """Sensitivities and evaluations that could not be measured."""
 
 
 def result_of(row: CheckpointRow, work_list: WorkList, settings: Settings) -> ShardResult:
@@ -193,7 +277,7 @@ def result_of(row: CheckpointRow, work_list: WorkList, settings: Settings) -> Sh
     )
 
 
-def write_result(result: ShardResult, path: Path) -> str:
+def write_result(result: ShardResult | CellResult, path: Path) -> str:
     """Write a result whole or not at all, and return the hex SHA-256 of the file.
 
     Raises:

@@ -31,6 +31,7 @@ from hubbot.bot.shard_files import (
     result_of,
     write_result,
 )
+from hubbot.bot.shard_targets import outcomes_of, plan_targets, work_targets, write_cells
 from hubbot.bot.workplace import Budget, Workplace
 from hubbot.catalog.architectures import load_architectures
 from hubbot.errors import SettingsError
@@ -48,7 +49,10 @@ _SECRETS = (
     *("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUBBOT_READ_TOKEN", "HUBBOT_WRITE_TOKEN"),
     *("HUBBOT_GITHUB__TOKEN", "HUBBOT_GITHUB__PRIVATE_KEY_FILE"),
 )
-_FOR_ALL = ("screen_train", "max_train", "full_share", "max_attempts", "tolerance_points")
+_FOR_ALL = (
+    *("screen_train", "max_train", "full_share", "max_attempts", "tolerance_points"),
+    *("gain_seeds", "gain_train", "gain_epochs", "evaluate_targets"),
+)
 """Settings of the planning machine that hold for every shard."""
 
 
@@ -62,6 +66,8 @@ class PlannedShard:
     """File of its work list, beside the plan."""
     models: int
     """How many checkpoints are on it."""
+    targets: int
+    """How many sensitivities and evaluations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,8 @@ class Plan:
     """Digest of the plan; empty where there is nothing to do."""
     models: int
     """Checkpoints on all lists."""
+    targets: int
+    """Sensitivities and evaluations on all lists."""
 
 
 def plan(
@@ -107,20 +115,40 @@ def plan(
     most = settings.bot.max_models if max_models is None else max_models
     with BotLedger(settings.ledger_file) as ledger:
         rows = waiting(ledger, settings, names)[:most]
+        sensitivities, evaluations = plan_targets(ledger, settings, names, shards)
         common = _common(ledger, settings)
     order = {row.model: place for place, row in enumerate(rows)}
-    parts = [
+    models = [
         tuple(_shard_model(row, order[row.model], settings) for row in part)
         for part in _deal(rows, shards)
     ]
-    digest = _digest_of([common, [[one.model_dump() for one in part] for part in parts]])
+    # Fine-tunings go to the runners from the last one on: the first has the most valuable models.
+    parts = [
+        {
+            "models": part,
+            "sensitivities": tuple(sensitivities[shards - 1 - number :: shards]),
+            "evaluations": tuple(evaluations[shards - 1 - number :: shards]),
+        }
+        for number, part in enumerate(models)
+    ]
+    parts = [part for part in parts if any(part.values())]
+    plain = [{name: [one.model_dump() for one in part[name]] for name in part} for part in parts]
+    digest = _digest_of([common, plain])
     planned = []
-    for number, models in enumerate(parts):
-        work = WorkList(plan=digest, shard=number, models=models, **common)
+    for number, part in enumerate(parts):
+        work = WorkList.model_validate({"plan": digest, "shard": number, **part, **common})
         name = f"shard-{number}.json"
         write_text(out / name, work.model_dump_json(indent=1) + "\n")
-        planned.append(PlannedShard(shard=number, list=name, models=len(models)))
-    found = Plan(include=tuple(planned), plan=digest if rows else "", models=len(rows))
+        n_targets = len(work.sensitivities) + len(work.evaluations)
+        planned.append(
+            PlannedShard(shard=number, list=name, models=len(work.models), targets=n_targets)
+        )
+    found = Plan(
+        include=tuple(planned),
+        plan=digest if planned else "",
+        models=len(rows),
+        targets=len(sensitivities) + len(evaluations),
+    )
     write_text(out / PLAN, json.dumps(asdict(found), indent=1) + "\n")
     return found
 
@@ -137,14 +165,14 @@ def _common(ledger: BotLedger, settings: Settings) -> dict[str, Any]:
 
 
 def _deal(rows: Sequence[CheckpointRow], shards: int) -> list[list[CheckpointRow]]:
-    """Give each row to the shard with the least to do; those left empty are dropped."""
+    """Give each row to the shard with the least to do; some may be left without any."""
     parts: list[list[CheckpointRow]] = [[] for _ in range(shards)]
     loads = [0] * shards
     for row in rows:
         least = min(range(shards), key=lambda number: (loads[number], number))
         parts[least].append(row)
         loads[least] += row.parameters or 100_000_000
-    return [part for part in parts if part]
+    return parts
 
 
 def _shard_model(row: CheckpointRow, order: int, settings: Settings) -> ShardModel:
@@ -245,6 +273,7 @@ def work_off(
         )
         try:
             measure_checkpoints(work, ())
+            work_targets(work, work_list)
         finally:
             # Also when it is stopped: what is finished can be collected.
             states = _write_results(work, work_list, results)
@@ -344,6 +373,8 @@ def _write_results(work: Workplace, work_list: WorkList, results: Path) -> dict[
         files=names,
         problems=tuple(printable(problem, limit=4000) for problem in work.problems),
         references=_references(work.ledger),
+        cells=write_cells(work_list, results),
+        outcomes=outcomes_of(work.ledger),
     )
     write_text(results / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
     return dict(sorted(states.items(), key=lambda item: STATES.index(item[0])))

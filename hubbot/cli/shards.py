@@ -48,7 +48,11 @@ def plan_command(
     print_pairs(
         [
             ("checkpoints", str(found.models)),
-            *((f"shard {one.shard}", f"{one.models}: {out / one.list}") for one in found.include),
+            ("fine-tuned on", f"{found.targets} targets or models"),
+            *(
+                (f"shard {one.shard}", f"{one.models} and {one.targets}: {out / one.list}")
+                for one in found.include
+            ),
         ]
     )
 

@@ -117,8 +117,8 @@ def test_the_matrix_names_each_list_and_leaves_empty_shards_out(
     plan(5, tmp_path / "plan", settings=settings)
     values = json.loads((tmp_path / "plan" / "plan.json").read_text())
     assert values["include"] == [
-        {"shard": 0, "list": "shard-0.json", "models": 1},
-        {"shard": 1, "list": "shard-1.json", "models": 1},
+        {"shard": 0, "list": "shard-0.json", "models": 1, "targets": 0},
+        {"shard": 1, "list": "shard-1.json", "models": 1, "targets": 0},
     ]
     assert values["models"] == 2
     for one in values["include"]:
@@ -132,6 +132,7 @@ def test_with_nothing_to_do_the_matrix_is_empty(settings: Settings, tmp_path: Pa
         "include": [],
         "plan": "",
         "models": 0,
+        "targets": 0,
     }
     assert found.include == ()
 

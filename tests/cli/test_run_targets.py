@@ -123,3 +123,53 @@ def test_one_pass_publishes_a_model_a_data_set_and_the_scores(
     assert again.json["n_opened"] == 0
     assert again.json["scores"]["action"] == "unchanged"
     assert len(world.pull_requests(FILMS, kind="datasets")) == 1
+
+
+def test_shards_fine_tune_and_what_they_hand_back_is_compared_and_published(
+    world: LocalHub,
+    hubbot: Callable[..., Any],
+    spawn: Callable[..., Any],
+    token: Callable[..., str],
+    target_names: tuple[str, ...],
+    environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in ("SENSITIVITIES_PER_PASS", "EVALUATIONS_PER_PASS"):
+        monkeypatch.setenv(f"HUBBOT_BOT__{name}", "0")
+    hubbot("run", *ONLY)
+    monkeypatch.setenv("HUBBOT_BOT__SENSITIVITIES_PER_PASS", "1")
+    monkeypatch.setenv("HUBBOT_BOT__EVALUATIONS_PER_PASS", "1")
+    plan, results = tmp_path / "plan", tmp_path / "results"
+    planned = hubbot("plan", "--shards", "1", "--out", plan, *ONLY, "--json").json
+    assert [(one["models"], one["targets"]) for one in planned["include"]] == [(0, 2)]
+
+    worked = spawn("probe", "--from", plan / "shard-0.json", "--results", results / "0").finish(400)
+    assert worked.code == 0, worked.err
+    trained = n_cells(results / "0" / "ledger.sqlite")
+    assert trained == 4 * (1 + len(target_names)), "two models, two seeds"
+    assert not [one for one in world.log if one.is_write]
+
+    token("robot")
+    ran = hubbot("collect", results, "--plan", plan / "plan.json", "--send", "--json")
+    assert ran.code == 0, ran.err
+    assert "seed 0: train" not in ran.err, "nothing is trained where results are collected"
+    assert n_cells(tmp_path / "ledger.sqlite") == trained
+    assert len(world.pull_requests(FILMS, kind="datasets")) == 1
+    (path,) = environment.glob("*/*.yaml")
+    assert tuple(sorted(read_record(path).measured)) == target_names
+
+    before = [one.target for one in world.log if one.is_write]
+    again = hubbot("collect", results, "--plan", plan / "plan.json", "--send", "--json")
+    assert again.code == 0, again.err
+    assert [one.target for one in world.log if one.is_write] == before
+    assert (
+        hubbot("plan", "--shards", "1", "--out", tmp_path / "next", *ONLY, "--json").json["targets"]
+        == 1
+    ), "the next target's turn; the model was evaluated"
+
+    (cell,) = sorted((results / "0").glob("cell-0000.json"))
+    cell.write_text(cell.read_text().replace('"seed": 0', '"seed": 1'))
+    changed = hubbot("collect", results, "--plan", plan / "plan.json", "--json")
+    assert changed.code == 1
+    assert "was changed or cut off" in changed.json["rejected"]["0/cell-0000.json"]

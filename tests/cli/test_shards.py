@@ -271,7 +271,7 @@ def test_with_nothing_to_do_the_matrix_is_an_empty_list(
 ) -> None:
     ran = hubbot("plan", "--shards", 4, "--json")
     assert ran.code == 0, ran.err
-    assert ran.json == {"include": [], "plan": "", "models": 0}
+    assert ran.json == {"include": [], "plan": "", "models": 0, "targets": 0}
 
 
 def test_collecting_an_empty_plan_is_done_at_once(
