@@ -37,6 +37,11 @@ def probe_command(
     from hubbot.pipeline import probe
 
     settings = settings_of(device, data_dir)
+    if model is None and list_file is None:
+        raise SettingsError(
+            "Missing argument 'MODEL': expected a Hub id or a folder, or --from LIST with "
+            "--results DIR"
+        )
     if list_file is not None or model is None:
         if list_file is None or results is None or model is not None or max_train is not None:
             raise SettingsError(

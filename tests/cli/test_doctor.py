@@ -18,7 +18,15 @@ from hubbot.localhub.server import LocalHub
 from hubbot.settings import Settings
 
 CHECKS = [
-    *("python", "extra probe", "extra finetune", "extra bot", "extra analysis", "extra demo"),
+    *(
+        "python",
+        "extra probe",
+        "extra finetune",
+        "extra github",
+        "extra bot",
+        "extra analysis",
+        "extra demo",
+    ),
     *("versions", "device", "sandbox", "disk", "settings", "environment", "strangers", "ledger"),
     *("hub", "rate limit", "clock", "token for reading", "token for writing", "github"),
 ]
