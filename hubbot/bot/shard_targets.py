@@ -9,6 +9,7 @@ import base64
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -61,22 +62,13 @@ def plan_targets(
     bot = settings.bot
     work = Workplace(ledger=ledger, settings=settings, budget=Budget(), number=0)
     names = names_at_work(work, architectures)
-    sensitivities = [
-        PlannedSensitivity(
-            target=one.target,
-            architecture=one.architecture,
-            model=one.model,
-            revision=one.revision,
-            weights_digest=one.weights_digest,
-        )
-        for one in islice(due_sensitivities(work, names), bot.sensitivities_per_pass * shards)
-    ]
+    sensitivities = islice(due_sensitivities(work, names), bot.sensitivities_per_pass * shards)
     rows = [row for name in names for row in due_evaluations(work, name)]
-    due = [evaluation_of(row) for row in rows[: bot.evaluations_per_pass * shards]]
-    return sensitivities, [
-        PlannedEvaluation(model=one.model, revision=one.revision, weights_digest=one.weights_digest)
-        for one in due
-    ]
+    evaluations = map(evaluation_of, rows[: bot.evaluations_per_pass * shards])
+    return (
+        [PlannedSensitivity(**asdict(one)) for one in sensitivities],
+        [PlannedEvaluation(**asdict(one)) for one in evaluations],
+    )
 
 
 def work_targets(work: Workplace, work_list: WorkList) -> None:

@@ -150,6 +150,18 @@ def sound_weights(tmp_path_factory: pytest.TempPathFactory, weights: Callable[..
 
 
 @pytest.fixture(scope="session")
+def nan_weights(weights: Callable[..., bytes]) -> bytes:
+    """Weights that are not numbers."""
+
+    def spoil(tensors: Tensors) -> None:
+        for name, array in tensors.items():
+            if "layer.0." in name:
+                tensors[name] = np.full_like(array, np.nan)
+
+    return weights(spoil)
+
+
+@pytest.fixture(scope="session")
 def sound(sound_weights: Path) -> Files:
     """Files of a checkpoint of which nothing bad is known; copy and change them."""
     files: Files = {name: MINILM / name for name in SMALL_FILES}

@@ -22,16 +22,6 @@ def card(*lines: str) -> bytes:
     return f"---\n{header}\n---\n# A model\n".encode()
 
 
-@pytest.fixture(scope="session")
-def nan_weights(weights: Callable[..., bytes]) -> bytes:
-    def spoil(tensors: dict[str, Any]) -> None:
-        for name, array in tensors.items():
-            if "layer.0." in name:
-                tensors[name] = np.full_like(array, np.nan)
-
-    return weights(spoil)
-
-
 @pytest.fixture
 def bot(
     hub: LocalHub,

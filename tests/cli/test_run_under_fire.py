@@ -49,16 +49,6 @@ def variants(weights: Callable[..., bytes]) -> list[bytes]:
     return [nudged(seed) for seed in range(1, 10)]
 
 
-@pytest.fixture(scope="session")
-def spoilt(weights: Callable[..., bytes]) -> bytes:
-    def spoil(tensors: dict[str, Any]) -> None:
-        for name, array in tensors.items():
-            if "layer.0." in name:
-                tensors[name] = np.full_like(array, np.nan)
-
-    return weights(spoil)
-
-
 @pytest.fixture
 def small_bot(environment: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Settings of a small bot that asks strangers; gives its ledger."""
@@ -120,7 +110,7 @@ def listed(number: int) -> dict[str, Any]:
 
 @pytest.fixture
 def crowd(
-    hub: LocalHub, sound: Files, base_file: Path, variants: list[bytes], spoilt: bytes
+    hub: LocalHub, sound: Files, base_file: Path, variants: list[bytes], nan_weights: bytes
 ) -> LocalHub:
     """Thousands of listed models, a dozen of them real."""
     with hub.bulk():
@@ -130,7 +120,7 @@ def crowd(
             files = sound | {"model.safetensors": content}
             hub.add_model(f"{owner}/child-{number}", files, downloads=10**5 - number)
         hub.add_model("me/copy", sound | {"model.safetensors": variants[0]})
-        hub.add_model("me/not-finite", sound | {"model.safetensors": spoilt})
+        hub.add_model("me/not-finite", sound | {"model.safetensors": nan_weights})
         hub.add_listed(listed(number) for number in range(N_LISTED - len(variants) - 3))
     hub.state.page_size = 1000
     return hub
@@ -260,7 +250,7 @@ def _undated(hub: LocalHub, name: str, number: int) -> str:
 
 @pytest.fixture
 def village(
-    hub: LocalHub, sound: Files, base_file: Path, variants: list[bytes], spoilt: bytes
+    hub: LocalHub, sound: Files, base_file: Path, variants: list[bytes], nan_weights: bytes
 ) -> Callable[[], list[str]]:
     """Make the same small Hub over and over: commit hashes are those of the first time."""
 
@@ -270,7 +260,7 @@ def village(
         for number, content in enumerate(variants[:3]):
             files = sound | {"model.safetensors": content}
             hub.add_model(f"me/child-{number}", files, downloads=10 ** (5 - number))
-        hub.add_model("me/not-finite", sound | {"model.safetensors": spoilt})
+        hub.add_model("me/not-finite", sound | {"model.safetensors": nan_weights})
         hub.add_listed(listed(number) for number in range(200))
         return [f"me/child-{number}" for number in range(3)]
 

@@ -8,36 +8,15 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from hubbot.errors import SettingsError
-from hubbot.records.checkpoint_rows import CheckpointRows, ListedRow
+from hubbot.records.checkpoint_rows import CheckpointRows
 from hubbot.records.ledger import Ledger
 from hubbot.records.ledger_file import MIGRATIONS
-
-SHA, OTHER = "a" * 40, "b" * 40
-DATE = "2026-01-02T03:04:05.000Z"
-
-
-def a_row(model: str = "you/x", **changes: Any) -> ListedRow:
-    values: dict[str, Any] = {
-        "model": model,
-        "revision": SHA,
-        "architecture": "roberta-base",
-        "is_included": True,
-        "code": "",
-        "reason": "declares roberta-base",
-        "value": 1.5,
-        "created": DATE,
-        "modified": DATE,
-        "downloads": 3,
-        "likes": 2,
-        "parameters": 124_697_433,
-    }
-    return ListedRow(**(values | changes))
+from tests.records.listed_rows import a_row
 
 
 @pytest.fixture
