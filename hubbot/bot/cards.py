@@ -139,6 +139,7 @@ def _publish(row: CheckpointRow, work: Workplace, account: "Account") -> None:
             raise
         _keep_for_later(work, row, error)
         return
+    work.on_card(done)
     _note_done(work, row, done.action, done.reason, done.url or "")
 
 

@@ -16,7 +16,7 @@ from hubbot.bot.measuring import measure_checkpoints
 from hubbot.bot.scores import file_scores
 from hubbot.bot.summary import Summary, spelt
 from hubbot.bot.targets import measure_targets
-from hubbot.bot.workplace import Budget, Workplace
+from hubbot.bot.workplace import Budget, OnCard, Workplace, ignore_card
 from hubbot.catalog.architectures import load_architectures
 from hubbot.errors import HubbotError, RemoteError
 from hubbot.extras import require_extra
@@ -36,6 +36,7 @@ def run(
     since: str | None = None,
     settings: Settings | None = None,
     report: Report = no_report,
+    on_card: OnCard = ignore_card,
 ) -> Summary:
     """Find what is new, measure it, bring it to cards, file the scores: one pass.
 
@@ -47,6 +48,7 @@ def run(
         since: As for ``discover``.
         settings: Read from flags, environment and file where None.
         report: Told a task's name, steps done and steps in all.
+        on_card: Told what was or would be done to each card.
 
     Returns:
         What was done; also where single checkpoints failed.
@@ -67,6 +69,7 @@ def run(
             since=since,
             settings=settings,
             report=report,
+            on_card=on_card,
         )
 
 
@@ -79,6 +82,7 @@ def pass_under_lock(
     report: Report,
     discovers: bool = True,
     since: str | None = None,
+    on_card: OnCard = ignore_card,
 ) -> Summary:
     """As ``run``, for a caller that holds the lock of ``only_one``."""
     chosen = chosen_architectures(architectures, settings)
@@ -90,6 +94,7 @@ def pass_under_lock(
             number=ledger.begin_pass(),
             is_sending=send,
             report=report,
+            on_card=on_card,
         )
         everything = len(chosen) == len(load_architectures())
         names = () if everything else tuple(entry.name for entry in chosen)

@@ -250,6 +250,7 @@ def _publish(work: Workplace, found: "Sensed") -> tuple[str, str, str]:
         card = publish_sensed(found, settings=work.settings, send=False)
         if card is None:
             return "unpublished", _NO_CARD, ""
+        work.on_card(card)
         return "measured", card.action, ""
     if not (found.hub_id and found.data_revision):
         return "unpublished", _NO_CARD, ""
@@ -269,6 +270,7 @@ def _publish(work: Workplace, found: "Sensed") -> tuple[str, str, str]:
         return "unpublished", str(error), ""
     if card is None:
         return "unpublished", _NO_CARD, ""
+    work.on_card(card)
     work.events[f"data-set cards {card.action}"] += 1
     work.n_opened += card.action == "opened"
     if card.action in ("opened", "updated", "unchanged"):

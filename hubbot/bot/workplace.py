@@ -3,13 +3,23 @@
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hubbot.measurement import Report, no_report
 from hubbot.records.pass_rows import BotLedger
+from hubbot.schema import Annotation, DatasetAnnotation
 from hubbot.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+
+OnCard = Callable[[Annotation | DatasetAnnotation], None]
+"""Told what was or would be done to a card, its diff included."""
+
+
+def ignore_card(done: Annotation | DatasetAnnotation) -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,8 @@ class Workplace:
     a shard's."""
     report: Report = no_report
     """Told a task's name, steps done and steps in all."""
+    on_card: OnCard = ignore_card
+    """Told what was or would be done to each card."""
     begun: float = field(default_factory=time.monotonic)
     """When the pass began, by a clock that never goes back."""
     n_measured: int = 0

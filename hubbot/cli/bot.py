@@ -9,7 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from hubbot.cli.options import AsJson, DataDir, Device, settings_of
-from hubbot.cli.output import note, print_json, print_json_list, print_pairs, print_table
+from hubbot.cli.output import (
+    note,
+    print_diff,
+    print_json,
+    print_json_list,
+    print_pairs,
+    print_table,
+)
 from hubbot.cli.progress import Reporter
 
 Architectures = Annotated[
@@ -161,10 +168,20 @@ def run_command(
             since=since,
             settings=settings,
             report=report,
+            on_card=_ignore if as_json else _print_card,
         )
     _print_summary(summary, as_json=as_json)
     if summary.n_failed or summary.problems:
         raise typer.Exit(1)
+
+
+def _ignore(done: Any) -> None:
+    """Print nothing: standard output is one JSON document."""
+
+
+def _print_card(done: Any) -> None:
+    if done.diff:
+        print_diff(done.diff)
 
 
 def _print_summary(summary: Any, *, as_json: bool) -> None:

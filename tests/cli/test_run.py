@@ -111,6 +111,22 @@ def _base_of(hub: LocalHub) -> bytes:
     return hub.read_file(BASE, "model.safetensors")
 
 
+def test_a_dry_run_shows_the_exact_diff_of_each_card(
+    bot: LocalHub, hubbot: Callable[..., Any], writes: Callable[[], list[str]]
+) -> None:
+    shown = hubbot("run", *ONLY)
+    assert shown.code == 0, shown.err
+    proposed = hubbot("annotate", "me/child", "--max-train", "100", "--json").json["diff"]
+    assert "+## As a starting point for fine-tuning" in proposed
+    assert (
+        proposed.splitlines()[2:]
+        == [line for line in shown.out.splitlines() if line.startswith(("+", "-", " ", "@", "\\"))][
+            2 : len(proposed.splitlines())
+        ]
+    )
+    assert writes() == []
+
+
 def test_strangers_are_left_alone_until_the_maintainer_says_otherwise(
     bot: LocalHub,
     hubbot: Callable[..., Any],
