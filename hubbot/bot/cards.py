@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubbot.annotating import links_of
 from hubbot.bot.workplace import Workplace
 from hubbot.errors import CardError, HubbotError, IntegrityError, RemoteError, SettingsError
 from hubbot.measurement import hub_api
@@ -44,6 +45,7 @@ def publish_records(work: Workplace, architectures: tuple[str, ...]) -> None:
     if not rows:
         return
     account = account_of(work)
+    links_of(work.settings)  # refuses addresses that cannot stand on a card, before any is asked
     for row in rows:
         if not work.ledger.claim_checkpoint(row.model):
             work.events["left to another process"] += 1
@@ -128,6 +130,11 @@ def _publish(row: CheckpointRow, work: Workplace, account: "Account") -> None:
     except CardError as error:
         _leave(work, row, "card", str(error))
         return
+    except SettingsError as error:
+        # Settings that are wrong for all were found out before: this is about the one record, such
+        # as one whose model has another name by now, under which its weights are to be measured.
+        _leave(work, row, "record", str(error), **FORGOTTEN)
+        return
     except RemoteError as error:
         if error.kind in ("not_found", "gated", "disabled"):
             _leave(work, row, error.kind.replace("_", "-"), str(error))
@@ -135,8 +142,6 @@ def _publish(row: CheckpointRow, work: Workplace, account: "Account") -> None:
         _keep_for_later(work, row, error)
         return
     except HubbotError as error:
-        if isinstance(error, SettingsError):
-            raise
         _keep_for_later(work, row, error)
         return
     work.on_card(done)
@@ -163,8 +168,8 @@ def _note_done(work: Workplace, row: CheckpointRow, action: str, reason: str, ur
     work.n_opened += action == "opened"
 
 
-def _leave(work: Workplace, row: CheckpointRow, code: str, reason: str) -> None:
-    work.ledger.note_checkpoint(row.model, "unpublished", code=code, reason=reason)
+def _leave(work: Workplace, row: CheckpointRow, code: str, reason: str, **changes: str) -> None:
+    work.ledger.note_checkpoint(row.model, "unpublished", code=code, reason=reason, **changes)
     logger.warning("%s: %s", row.model, reason)
 
 

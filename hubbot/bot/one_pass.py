@@ -56,7 +56,6 @@ def run(
     Raises:
         SettingsError: If something is set up wrongly, another pass is at work, or the disk is full.
         RemoteError: If the Hub refuses the token, or cannot be reached at all.
-        IntegrityError: If this machine's reference probe does not agree for any architecture.
     """
     require_extra("probe", purpose="hubbot run")
     settings = settings or load_settings()

@@ -295,6 +295,22 @@ def test_a_record_that_was_deleted_is_measured_again(
     assert _without_times(record.read_text()) == _without_times(before)
 
 
+def test_a_model_that_was_renamed_since_stops_no_other(
+    bot: LocalHub,
+    hubbot: Callable[..., Any],
+    token: Callable[..., str],
+    states: Callable[[], dict[str, str]],
+) -> None:
+    hubbot("run", *ONLY)
+    bot.rename("me/child", "me/grown-up")
+    token("me")
+    ran = hubbot("run", *ONLY, "--send", "--no-discover")
+    assert ran.code == 0, ran.err
+    assert states()["me/child"] == "unpublished: record"
+    hubbot("run", *ONLY, "--send")
+    assert states()["me/grown-up"] == "published"
+
+
 def _without_times(text: str) -> list[str]:
     lines = text.splitlines()
     times = ("date:", "  download:", "  encode:", "  head:", "  tokenize:")
