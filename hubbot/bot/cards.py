@@ -13,7 +13,7 @@ from hubbot.errors import CardError, HubbotError, IntegrityError, RemoteError, S
 from hubbot.measurement import hub_api
 from hubbot.records.checkpoint_rows import CheckpointRow
 from hubbot.records.pass_rows import PullRequestRow
-from hubbot.schema import RepoType
+from hubbot.schema import Annotation, RepoType
 
 if TYPE_CHECKING:
     from hubbot.hub.accounts import Account
@@ -86,7 +86,6 @@ def account_of(work: Workplace) -> "Account":
 
 def _publish(row: CheckpointRow, work: Workplace, account: "Account") -> None:
     from hubbot.hub.accounts import is_stranger
-    from hubbot.pipeline import annotate
 
     owner = row.model.rpartition("/")[0]
     if not path_of(row, work).exists():
@@ -113,8 +112,18 @@ def _publish(row: CheckpointRow, work: Workplace, account: "Account") -> None:
         if cap is not None:
             work.ledger.note_checkpoint(row.model, "recorded", code=cap[0], reason=cap[1])
             return
+    done = _annotate(row, work, is_sending=is_sending)
+    if done is not None:
+        work.on_card(done)
+        _note_done(work, row, done.action, done.reason, done.url or "")
+
+
+def _annotate(row: CheckpointRow, work: Workplace, *, is_sending: bool) -> Annotation | None:
+    """Propose a record to its card; None where that cannot be done, which is noted."""
+    from hubbot.pipeline import annotate
+
     try:
-        done = annotate(
+        return annotate(
             row.model,
             record=path_of(row, work),
             send=is_sending,
@@ -122,30 +131,24 @@ def _publish(row: CheckpointRow, work: Workplace, account: "Account") -> None:
             settings=work.settings_with_opt_outs(),
         )
     except IntegrityError as error:
-        # It moved on since it was measured: the next listing sees it anew.
+        # It moved on since it was measured: the next pass measures it as it is now.
         work.ledger.note_checkpoint(
             row.model, "seen", code=error.check, reason=str(error), **FORGOTTEN
         )
-        return
     except CardError as error:
         _leave(work, row, "card", str(error))
-        return
     except SettingsError as error:
         # Settings that are wrong for all were found out before: this is about the one record, such
         # as one whose model has another name by now, under which its weights are to be measured.
         _leave(work, row, "record", str(error), **FORGOTTEN)
-        return
     except RemoteError as error:
         if error.kind in ("not_found", "gated", "disabled"):
             _leave(work, row, error.kind.replace("_", "-"), str(error))
-            return
-        _keep_for_later(work, row, error)
-        return
+        else:
+            _keep_for_later(work, row, error)
     except HubbotError as error:
         _keep_for_later(work, row, error)
-        return
-    work.on_card(done)
-    _note_done(work, row, done.action, done.reason, done.url or "")
+    return None
 
 
 def _note_done(work: Workplace, row: CheckpointRow, action: str, reason: str, url: str) -> None:

@@ -132,6 +132,21 @@ def plan(
         for number, part in enumerate(models)
     ]
     parts = [part for part in parts if any(part.values())]
+    planned, digest = _write_lists(parts, common, out)
+    found = Plan(
+        include=planned,
+        plan=digest if planned else "",
+        models=len(rows),
+        targets=len(sensitivities) + len(evaluations),
+    )
+    write_text(out / PLAN, json.dumps(asdict(found), indent=1) + "\n")
+    return found
+
+
+def _write_lists(
+    parts: Sequence[Mapping[str, tuple[Any, ...]]], common: Mapping[str, Any], out: Path
+) -> tuple[tuple[PlannedShard, ...], str]:
+    """Write a work list for each part; returns them and the digest of all."""
     plain = [{name: [one.model_dump() for one in part[name]] for name in part} for part in parts]
     digest = _digest_of([common, plain])
     planned = []
@@ -143,14 +158,7 @@ def plan(
         planned.append(
             PlannedShard(shard=number, list=name, models=len(work.models), targets=n_targets)
         )
-    found = Plan(
-        include=tuple(planned),
-        plan=digest if planned else "",
-        models=len(rows),
-        targets=len(sensitivities) + len(evaluations),
-    )
-    write_text(out / PLAN, json.dumps(asdict(found), indent=1) + "\n")
-    return found
+    return tuple(planned), digest
 
 
 def _common(ledger: BotLedger, settings: Settings) -> dict[str, Any]:
