@@ -8,6 +8,7 @@ import datetime
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from hubbot.bot.cards import find_moved, follow_pull_requests, publish_records
 from hubbot.bot.discovering import Discovery, chosen_architectures, discover_into, told
@@ -132,8 +133,8 @@ class _Running:
         """Look through the list; where that fails, what is known already is still worked on."""
         try:
             self._discovered = look()
-        except RemoteError as error:
-            if error.kind == "unauthorised":
+        except BaseException as error:
+            if not isinstance(error, RemoteError) or error.kind == "unauthorised":
                 self._fail("list", error)
             self._work.note_problem(f"nothing was listed: {error}")
 
@@ -148,7 +149,7 @@ class _Running:
         except BaseException as error:
             self._fail(name, error)
 
-    def _fail(self, name: str, error: BaseException) -> None:
+    def _fail(self, name: str, error: BaseException) -> NoReturn:
         why = str(error) if isinstance(error, HubbotError) else type(error).__name__
         self.end(stopped=f"{name}: {why}")
         raise error
@@ -167,21 +168,27 @@ class _Running:
         return summary
 
 
-def budget_of(settings: Settings, **given: float | int | None) -> Budget:
+def budget_of(
+    settings: Settings,
+    *,
+    minutes: float | None = None,
+    max_models: int | None = None,
+    max_pull_requests: int | None = None,
+) -> Budget:
     """Return the budget of the settings, with what is given in its place.
 
     Args:
         settings: Section ``bot``.
-        given: ``minutes``, ``max_models`` or ``max_pull_requests``; None leaves the setting.
+        minutes: After which nothing new is begun; None leaves the setting, as for the others.
+        max_models: Most checkpoints that are measured.
+        max_pull_requests: Most pull requests that are opened; there is no setting for a pass.
     """
     bot = settings.bot
-    values: dict[str, float | int | None] = {
-        "minutes": bot.budget_minutes,
-        "max_models": bot.max_models,
-        "max_pull_requests": None,
-    }
-    values |= {name: value for name, value in given.items() if value is not None}
-    return Budget(**values)  # type: ignore[arg-type]  # counts are whole numbers by their options
+    return Budget(
+        minutes=bot.budget_minutes if minutes is None else minutes,
+        max_models=bot.max_models if max_models is None else max_models,
+        max_pull_requests=max_pull_requests,
+    )
 
 
 def _summarise(

@@ -161,6 +161,11 @@ def bot(
             health.failures += 1
             health.last_error = str(error)
             logger.error("the pass ended early: %s", error)
+        except Exception as error:
+            # Nobody watches: the next pass may do better, and this one is told of in full.
+            health.failures += 1
+            health.last_error = f"an error that hubbot does not know: {error!r}"
+            logger.exception("the pass ended with an error that hubbot does not know")
         finally:
             health.passes += 1
 

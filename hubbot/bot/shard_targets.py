@@ -24,6 +24,7 @@ from hubbot.bot.shard_files import (
     write_result,
 )
 from hubbot.bot.targets import (
+    BudgetSpent,
     Evaluation,
     Sensitivity,
     due_evaluations,
@@ -89,12 +90,16 @@ def work_targets(work: Workplace, work_list: WorkList) -> None:
         return
     done = {(row.target, row.architecture) for row in work.ledger.sensed()}
     tried = work.ledger.evaluated()
-    for one in work_list.sensitivities:
-        if work.why_stop() is None and (one.target, one.architecture) not in done:
-            sense(work, _sensitivity(one))
-    for other in work_list.evaluations:
-        if work.why_stop() is None and (other.model, other.weights_digest) not in tried:
-            evaluate_one(work, _evaluation(other))
+    try:
+        for one in work_list.sensitivities:
+            if work.why_stop() is None and (one.target, one.architecture) not in done:
+                sense(work, _sensitivity(one))
+        for other in work_list.evaluations:
+            if work.why_stop() is None and (other.model, other.weights_digest) not in tried:
+                evaluate_one(work, _evaluation(other))
+    except BudgetSpent as spent:
+        # What is finished is handed back; the next plan has the rest.
+        logger.info("%s", spent)
 
 
 def outcomes_of(ledger: BotLedger) -> tuple[TargetOutcome, ...]:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hubbot.bot.measuring import GONE
 from hubbot.bot.screening import UPPER_SHARE, draw
@@ -25,6 +25,7 @@ from hubbot.errors import (
     SettingsError,
 )
 from hubbot.extras import missing_modules
+from hubbot.measurement import Report
 from hubbot.records.checkpoint_rows import CheckpointRow
 from hubbot.records.pass_rows import SensedRow
 
@@ -65,7 +66,7 @@ class Evaluation:
     """Of its weights."""
 
 
-class _Spent(Exception):  # noqa: N818 - an outcome
+class BudgetSpent(Exception):  # noqa: N818 - an outcome
     """The budget ended between two fine-tunings."""
 
 
@@ -92,7 +93,7 @@ def measure_targets(work: Workplace, architectures: tuple[str, ...]) -> None:
     try:
         _sensitivities(work, names)
         _evaluations(work, names)
-    except _Spent as spent:
+    except BudgetSpent as spent:
         work.events["stopped by the budget"] += 1
         logger.info("%s", spent)
 
@@ -197,7 +198,7 @@ def sense(work: Workplace, one: Sensitivity) -> None:
             sizes=(bot.gain_train,),
             epochs=bot.gain_epochs,
             settings=work.settings,
-            report=_counting(work),
+            report=counting(work),
         )
         protocol, reason = found.protocol, found.verdict
         note = json.dumps(dataclasses.asdict(found), default=str, allow_nan=False)
@@ -360,7 +361,7 @@ def evaluate_one(work: Workplace, one: Evaluation) -> None:
             max_train=bot.gain_train,
             epochs=bot.gain_epochs,
             settings=work.settings,
-            report=_counting(work),
+            report=counting(work),
         )
     except HubbotError as error:
         if not (isinstance(error, ProbeError) and not work.settings.finetune.trains):
@@ -383,11 +384,15 @@ def evaluate_one(work: Workplace, one: Evaluation) -> None:
 
 def _check_budget(work: Workplace) -> None:
     if work.budget.minutes is not None and work.minutes_spent() >= work.budget.minutes:
-        raise _Spent(f"the budget of {work.budget.minutes:g} minutes is spent")
+        raise BudgetSpent(f"the budget of {work.budget.minutes:g} minutes is spent")
 
 
-def _counting(work: Workplace) -> Any:
-    """Return a report that ends the work between two fine-tunings once the budget is spent."""
+def counting(work: Workplace) -> Report:
+    """Return a report that ends the work between two fine-tunings once the budget is spent.
+
+    Args:
+        work: Budget, and who is told.
+    """
     last = ""
 
     def report(task: str, done: int, total: int) -> None:
