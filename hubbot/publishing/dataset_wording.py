@@ -113,8 +113,12 @@ def _item(note: SensitivityNote) -> str:
 
 
 def own_target(note: SensitivityNote) -> str:
-    """Return the target's name where data set and configuration do not say it already."""
-    return "" if note.target in (note.dataset, note.config) else note.target
+    """Return the target's name where data set and configuration do not say it already.
+
+    Names are compared as they are printed: blanks around them do not come back from a card.
+    """
+    said = (name(text) for text in (note.dataset, note.config) if text)
+    return "" if name(note.target) in said else note.target
 
 
 def _label(note: SensitivityNote) -> str:

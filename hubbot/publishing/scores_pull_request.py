@@ -10,9 +10,6 @@ from hubbot.publishing.result import points
 from hubbot.publishing.templates import render
 from hubbot.records.record import LP_INTERVAL_LEVEL, Record
 
-MARKER = "<!-- hubbot:scores -->"
-"""Hidden comment by which the description is known as ours."""
-
 MOST_ROWS = 100
 """Rows of the table; the rest is counted."""
 
@@ -21,6 +18,7 @@ _MOST_LETTERS = 40_000
 
 _HUB = "https://huggingface.co"
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
+_TITLE = re.compile(r"Scores of [0-9]+ models?, [0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NOTHING = "–"  # noqa: RUF001 - a dash in a table
 
 
@@ -64,7 +62,22 @@ def scores_title(n: int, date: Date) -> str:
     return f"Scores of {n} model{'' if n == 1 else 's'}, {date.isoformat()}"
 
 
-def scores_body(rows: Sequence[ScoreRow], summary: Mapping[str, str | float], date: Date) -> str:
+def is_scores_title(title: str) -> bool:
+    """Tell whether a title is one of ``scores_title``, which nobody has put another in place of.
+
+    >>> is_scores_title("Scores of 12 models, 2026-01-02")
+    True
+    """
+    return _TITLE.fullmatch(title.strip()) is not None
+
+
+def scores_body(
+    rows: Sequence[ScoreRow],
+    summary: Mapping[str, str | float],
+    date: Date,
+    *,
+    n: int | None = None,
+) -> str:
     """Return the description in Markdown, ended by a line end.
 
     Names and reasons come from strangers and are shown letter by letter.
@@ -73,6 +86,7 @@ def scores_body(rows: Sequence[ScoreRow], summary: Mapping[str, str | float], da
         rows: Records that are filed or changed.
         summary: What else the run tells, by name; left out where empty.
         date: Day of the run.
+        n: Records in all, of which ``rows`` may be the first; None where they are all.
     """
     ordered = sorted(rows, key=lambda row: (row.record.architecture, row.record.model))
     lines: list[_Line] = []
@@ -85,8 +99,7 @@ def scores_body(rows: Sequence[ScoreRow], summary: Mapping[str, str | float], da
         lines.append(line)
     text = render(
         "scores_pull_request.md.j2",
-        marker=MARKER,
-        n=len(rows),
+        n=len(rows) if n is None else n,
         rows=lines,
         date=date,
         lp_level=f"{100 * LP_INTERVAL_LEVEL:.4g} %",

@@ -544,6 +544,13 @@ def test_only_our_section_is_inserted(card: bytes, note: SensitivityNote) -> Non
     assert remove_notes(annotated) == card
 
 
+def test_a_target_that_differs_from_its_configuration_by_a_blank_alone_has_no_row_twice() -> None:
+    odd = replace(NOTE, target="rte ", config="rte")
+    annotated = annotate_dataset(b"words", [odd])
+    assert annotate_dataset(annotated, [odd]) == annotated
+    assert len(read_notes(annotated)) == 1
+
+
 @several
 @given(cards(), notes(), notes())
 def test_a_second_note_changes_nothing_but_our_section(

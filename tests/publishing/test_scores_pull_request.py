@@ -8,9 +8,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from hubbot.publishing.scores_pull_request import (
-    MARKER,
     MOST_ROWS,
     ScoreRow,
+    is_scores_title,
     scores_body,
     scores_title,
 )
@@ -51,9 +51,24 @@ def test_the_title_counts_models(n: int, title: str) -> None:
     assert scores_title(n, DAY) == title
 
 
+@pytest.mark.parametrize(
+    ("title", "is_ours"),
+    [
+        (scores_title(0, DAY), True),
+        (scores_title(1, DAY), True),
+        (scores_title(1200, DAY), True),
+        ("chore(scores): add one model", False),
+        (f"[hold] {scores_title(1, DAY)}", False),
+        (f"{scores_title(1, DAY)} (reviewed)", False),
+    ],
+)
+def test_a_title_that_somebody_changed_is_known(title: str, is_ours: bool) -> None:
+    assert is_scores_title(title) == is_ours
+
+
 def test_a_new_record_shows_its_numbers_with_intervals(record: Record) -> None:
     body = scores_body([row_of(record)], {}, DAY)
-    assert body.startswith(MARKER)
+    assert body.startswith("Linear-probe scores measured by hubbot, 1 record ")
     assert cells(body) == [
         [
             "someone/probed-model",
@@ -111,6 +126,12 @@ def test_at_most_a_hundred_rows_are_shown_and_the_rest_is_counted(record: Record
     assert len(cells(body)) == MOST_ROWS == 100
     assert "And 30 more" in body
     assert "130 records" in body
+
+
+def test_records_without_a_row_are_counted(record: Record) -> None:
+    body = scores_body([row_of(record)], {}, DAY, n=12)
+    assert "12 records" in body
+    assert "And 11 more" in body
 
 
 def test_rows_are_ordered_by_architecture_and_model(record: Record) -> None:
