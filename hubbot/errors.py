@@ -2,6 +2,7 @@
 
 HubbotError
 ├── SettingsError      wrong usage, broken hubbot.toml, missing extra          exit code 2
+│   └── StorageError   a disk is full, or refuses to be written                exit code 1
 ├── RemoteError        the Hub or GitHub refused, or could not be reached      exit code 4
 ├── CheckpointError    a checkpoint that cannot or must not be loaded          exit code 1
 ├── DatasetError       a data set that cannot be read as the catalog says      exit code 1
@@ -40,6 +41,12 @@ class SettingsError(HubbotError):
     """Wrong arguments, a broken settings file, or an extra that is not installed."""
 
     exit_code = 2
+
+
+class StorageError(SettingsError):
+    """A disk of this machine is full or cannot be written: no fault of what was measured."""
+
+    exit_code = 1
 
 
 class RemoteError(HubbotError):

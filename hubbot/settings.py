@@ -121,6 +121,9 @@ class BotSettings(_Section):
     """Minutes after which a pass begins nothing new; None for no limit."""
     max_models: int | None = Field(default=None, ge=0)
     """Most checkpoints that a pass measures; None for no limit."""
+    keep_gb: float = Field(default=20.0, ge=0)
+    """Disk space, GiB, that fetched checkpoints, features and tokens may take; after each
+    checkpoint of a pass, what was not used for longest is deleted."""
     price_per_hour: float | None = Field(default=None, ge=0)
     """Price of an hour of this machine, in any currency; told per checkpoint where it is set."""
     watch: tuple[str, ...] = ()
@@ -131,6 +134,8 @@ class BotSettings(_Section):
     """Most checkpoints whose gains a pass measures by fine-tuning."""
     evaluate_targets: str = "quick"
     """Groups and names of the catalog on which they are measured."""
+    target_share: float = Field(default=0.25, ge=0, le=1)
+    """Share of a pass's minutes that is kept for sensitivities and gains while some are due."""
     gain_seeds: int = Field(default=5, ge=1)
     """Seeds of each fine-tuning of a pass."""
     gain_train: int | None = Field(default=None, ge=1)
@@ -196,6 +201,9 @@ class Settings(BaseSettings):
         default_factory=lambda: _user_folder("XDG_DATA_HOME", ".local/share") / "scores"
     )
     """Score records, ``<architecture>/<owner>--<model>.yaml``."""
+    filed_dir: Path | None = None
+    """Records that others file as well, such as a checkout's: a pass takes over what is missing in
+    ``records_dir``, or was measured later. Nothing is written there."""
     revisions_file: Path = Field(
         default_factory=lambda: _user_folder("XDG_DATA_HOME", ".local/share") / "revisions.toml"
     )

@@ -4,28 +4,27 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import zip_longest
 
+from hubbot.bot.ahead import Ahead
+from hubbot.bot.looking import Looked, Skipped
 from hubbot.bot.reference import check_reference
-from hubbot.bot.renaming import go_on_under
+from hubbot.bot.room import keep_to_size
 from hubbot.bot.screening import band_of, why_full
 from hubbot.bot.workplace import Workplace
-from hubbot.catalog.architectures import find_architecture, load_architectures
-from hubbot.catalog.config_file import read_config
-from hubbot.catalog.recognition import recognise
 from hubbot.errors import (
     CheckpointError,
     HubbotError,
     IntegrityError,
     RemoteError,
     SettingsError,
+    StorageError,
 )
-from hubbot.hub.manners import is_on_list, reason_to_leave_alone
-from hubbot.measurement import Checkpoint, hub_api, may_read_bin, obtain
+from hubbot.measurement import Checkpoint
 from hubbot.records.checkpoint_rows import OPEN_STATES, CheckpointRow
 from hubbot.records.pass_rows import BotLedger
-from hubbot.records.store import record_file
-from hubbot.schema import DEFAULT_HEAD, Architecture, ProbeResult, RemoteCheckpoint
+from hubbot.records.store import is_record_of
+from hubbot.schema import DEFAULT_HEAD, Architecture, ProbeResult
 from hubbot.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -33,28 +32,14 @@ logger = logging.getLogger(__name__)
 GONE = {"not_found", "revision_not_found", "gated", "disabled"}
 """Kinds of refusal that say the checkpoint is no longer there for us."""
 
-_STOPPING = {"unauthorised"}
-"""Kinds of refusal that every other checkpoint would meet as well."""
+_OUTAGE = {"server", "rate_limited", "unreachable"}
+"""Kinds of refusal that are the Hub's own trouble more often than a checkpoint's."""
 
 MOST_UNREACHABLE = 3
-"""Checkpoints in a row at which the Hub cannot be reached, after which a pass gives up."""
+"""Checkpoints in a row that an outage hits, after which a pass gives up."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Looked:
-    """A checkpoint on the Hub now."""
-
-    remote: RemoteCheckpoint
-    architecture: Architecture
-    digest: str | None
-
-
-class _Skipped(Exception):  # noqa: N818 - an outcome, not a failure
-    """Ends the look at a checkpoint that is not what the list said."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code, self.reason = code, reason
+REDRAW_EVERY = 50
+"""Checkpoints after which the upper bands are drawn anew within a pass."""
 
 
 def measure_checkpoints(work: Workplace, architectures: tuple[str, ...]) -> None:
@@ -72,13 +57,14 @@ def measure_checkpoints(work: Workplace, architectures: tuple[str, ...]) -> None
         RemoteError: If the token is refused, or the Hub cannot be reached several times in a row.
     """
     batch = _Batch(work)
-    for row in waiting(work.ledger, work.settings, architectures):
+    rows = waiting(work.ledger, work.settings, architectures)
+    for row, following in zip_longest(rows, rows[1:]):
         why = work.why_stop()
         if why is not None:
             logger.info("%s", why)
             work.events["stopped by the budget"] += 1
             break
-        batch.take(row)
+        batch.take(row, following)
     draw_bands(work.ledger)
 
 
@@ -86,6 +72,8 @@ def waiting(
     ledger: BotLedger, settings: Settings, architectures: tuple[str, ...]
 ) -> list[CheckpointRow]:
     """Return the checkpoints that are to be measured, the most valuable first.
+
+    Those that failed before come last, so that they never keep the others from their turn.
 
     Args:
         ledger: Open ledger.
@@ -96,7 +84,8 @@ def waiting(
         SettingsError: If the ledger cannot be read.
     """
     rows = ledger.checkpoints(states=OPEN_STATES, architectures=architectures)
-    return [row for row in rows if row.attempts < settings.bot.max_attempts]
+    open_rows = [row for row in rows if row.attempts < settings.bot.max_attempts]
+    return sorted(open_rows, key=lambda row: row.state == "failed")
 
 
 def draw_bands(ledger: BotLedger) -> None:
@@ -119,31 +108,43 @@ class _Batch:
         self._work = work
         self._trusted: dict[str, HubbotError | None] = {}
         self._unreachable = 0
+        self._has_answered = False
+        self._ahead = Ahead(work)
         # As the last batch left them: who is measured first or on which machine changes nothing.
         self._bands = work.ledger.bands()
 
-    def take(self, row: CheckpointRow) -> None:
-        """Bring one checkpoint to its next state."""
+    def take(self, row: CheckpointRow, following: CheckpointRow | None) -> None:
+        """Bring one checkpoint to its next state; fetch the following one meanwhile."""
         work = self._work
         if not work.ledger.claim_checkpoint(row.model):
             work.events["left to another process"] += 1
             return
+        self._redraw()
         begun = time.monotonic()
         try:
-            self._take(row)
+            self._take(row, following)
         finally:
             seconds = time.monotonic() - begun
             work.seconds += seconds
             work.ledger.add_seconds(row.model, seconds)
             work.ledger.release_checkpoint(row.model)
+        keep_to_size(work, spared=() if following is None else (following.model,))
 
-    def _take(self, row: CheckpointRow) -> None:
+    def _redraw(self) -> None:
+        """Draw the bands anew every so often; a shard has those of its plan."""
+        ledger = self._work.ledger
+        if self._work.has_records_elsewhere or ledger.count_screened() % REDRAW_EVERY:
+            return
+        # It hangs on what the ledger holds alone: a pass that was killed draws the same.
+        draw_bands(ledger)
+        self._bands = ledger.bands()
+
+    def _take(self, row: CheckpointRow, following: CheckpointRow | None) -> None:
         ledger = self._work.ledger
         try:
             with _unknown_errors(row.model):
-                self._measure(row)
-                self._unreachable = 0
-        except _Skipped as skipped:
+                self._measure(row, following)
+        except Skipped as skipped:
             ledger.note_checkpoint(
                 row.model,
                 "skipped",
@@ -169,7 +170,9 @@ class _Batch:
             raise
         except HubbotError as error:
             self._work.n_measured += 1
-            self._failed(row, error, is_final=isinstance(error, CheckpointError))
+            most = self._work.settings.bot.max_attempts
+            is_final = isinstance(error, CheckpointError)
+            self._failed(row, error, attempts=most if is_final else row.attempts + 1)
 
     def _remote(self, row: CheckpointRow, error: RemoteError) -> None:
         if error.kind in GONE:
@@ -181,31 +184,35 @@ class _Batch:
                 measured_revision=row.revision,
             )
             return
-        self._failed(row, error, is_final=False)
-        if error.kind in _STOPPING:
+        # Where the Hub answered for others, it is rather this checkpoint; else it costs no attempt.
+        is_excused = error.kind == "unauthorised" or (
+            error.kind in _OUTAGE and not self._has_answered
+        )
+        self._failed(row, error, attempts=row.attempts + (not is_excused))
+        self._unreachable += error.kind in _OUTAGE
+        if error.kind == "unauthorised" or self._unreachable >= MOST_UNREACHABLE:
             raise error
-        if error.kind == "unreachable":
-            self._unreachable += 1
-            if self._unreachable >= MOST_UNREACHABLE:
-                raise error
 
-    def _failed(self, row: CheckpointRow, error: HubbotError, *, is_final: bool) -> None:
-        most = self._work.settings.bot.max_attempts
-        attempts = most if is_final else row.attempts + 1
+    def _failed(self, row: CheckpointRow, error: HubbotError, *, attempts: int) -> None:
         logger.warning("%s: %s", row.model, error)
         self._work.ledger.note_checkpoint(
             row.model, "failed", code=_code_of(error), reason=str(error), attempts=attempts
         )
 
-    def _measure(self, row: CheckpointRow) -> None:
+    def _answered(self) -> None:
+        self._has_answered, self._unreachable = True, 0
+
+    def _measure(self, row: CheckpointRow, following: CheckpointRow | None) -> None:
         work = self._work
-        found = _look(row, work)
+        found = self._ahead.look(row)
         if self._is_measured(row, found):
+            self._answered()
             return
         self._trust(found.architecture)
-        checkpoint = obtain(
-            f"{found.remote.model}@{found.remote.revision}", work.settings, report=work.report
-        )
+        checkpoint = self._ahead.fetch(found)
+        self._answered()
+        if following is not None and not work.is_last():
+            self._ahead.begin(following, lambda seen: self._needs_weights(seen, following, found))
         work.ledger.note_checkpoint(
             row.model,
             "downloaded",
@@ -221,13 +228,23 @@ class _Batch:
         work.n_measured += 1
         self._record(row, result)
 
-    def _is_measured(self, row: CheckpointRow, found: _Looked) -> bool:
+    def _needs_weights(self, seen: Looked, row: CheckpointRow, current: Looked) -> bool:
+        """Return whether what was seen ahead will be probed, as far as can be told now."""
+        if self._trusted.get(seen.architecture.name) is not None:
+            return False
+        digest = seen.digest
+        if digest is None:
+            return True
+        is_known = digest in (row.weights_digest, current.digest)
+        return not is_known and self._work.ledger.same_weights(digest, other_than=row.model) is None
+
+    def _is_measured(self, row: CheckpointRow, found: Looked) -> bool:
         """Deal with weights that were measured already, under this name or another."""
         if found.digest is None:
             return False
         ledger = self._work.ledger
         is_known = found.digest == row.weights_digest and bool(row.measured_revision)
-        if is_known and self._has_record(row.model, found.architecture):
+        if is_known and self._has_record(row, found.architecture):
             # Only the card or the like has changed since.
             logger.info("%s: the same weights as at %s", row.model, row.measured_revision[:10])
             ledger.note_checkpoint(
@@ -240,14 +257,15 @@ class _Batch:
             return True
         other = ledger.same_weights(found.digest, other_than=row.model)
         if other is not None:
-            raise _Skipped("same-weights", f"it holds the very weights of {other}")
+            raise Skipped("same-weights", f"it holds the very weights of {other}")
         return False
 
-    def _has_record(self, model: str, architecture: Architecture) -> bool:
+    def _has_record(self, row: CheckpointRow, architecture: Architecture) -> bool:
         work = self._work
         if work.has_records_elsewhere:
             return True
-        return record_file(work.settings.records_dir, architecture.name, model).exists()
+        folder = work.settings.records_dir
+        return is_record_of(folder, architecture.name, row.model, weights_digest=row.weights_digest)
 
     def _trust(self, architecture: Architecture) -> None:
         if architecture.name not in self._trusted:
@@ -320,10 +338,10 @@ def _unknown_errors(model: str) -> Iterator[None]:
     """Turn what nobody foresaw into a failure of this one checkpoint, its traceback logged."""
     try:
         yield
-    except (HubbotError, _Skipped, _NotTrusted):
+    except (HubbotError, Skipped, _NotTrusted):
         raise
     except OSError as error:
-        raise SettingsError(
+        raise StorageError(
             f"{model}: {error.strerror or error}; look at disk and folders, then run again"
         ) from error
     except Exception as error:
@@ -337,53 +355,6 @@ def _probe(checkpoint: Checkpoint, max_train: int | None, work: Workplace) -> Pr
     return probe_checkpoint(
         checkpoint, max_train=max_train, settings=work.settings, report=work.report
     )
-
-
-def _look(row: CheckpointRow, work: Workplace) -> _Looked:
-    """Ask the Hub what the checkpoint is now, weights apart.
-
-    Raises:
-        _Skipped: If it is not to be measured after all.
-        RemoteError: If the Hub cannot be asked, or does not have it.
-    """
-    from hubbot.hub.cards import read_card, read_file
-    from hubbot.hub.checkpoints import resolve_checkpoint
-    from hubbot.hub.download import announced_digest
-    from hubbot.publishing.card import is_opted_out
-
-    api = hub_api(work.settings)
-    remote = resolve_checkpoint(row.model, api=api)
-    if find_architecture(remote.model) is not None:
-        raise _Skipped("base-model", "it is the base model itself")
-    if remote.model != row.model:
-        go_on_under(work.ledger, row, model=remote.model, revision=remote.revision)
-        raise _Skipped("renamed", f"it is called {remote.model} now and goes on under that name")
-    card = read_card(remote.model, remote.revision, api=api) or b""
-    reason = reason_to_leave_alone(remote, opt_out=work.opt_out, card_says_no=is_opted_out(card))
-    if reason is not None:
-        is_asked = is_opted_out(card) or is_on_list(remote.model, work.opt_out)
-        raise _Skipped("opt-out" if is_asked else "left-alone", reason)
-    content = read_file(remote.model, remote.revision, "config.json", api=api)
-    if content is None:
-        raise _Skipped("no-config", "it has no config.json")
-    try:
-        config = read_config(content, model=remote.model)
-        architecture = recognise(config, remote.base_models, model=remote.model)
-        allow_bin = may_read_bin(architecture, remote.model, work.settings)
-        digest = announced_digest(remote, allow_bin=allow_bin)
-    except CheckpointError as error:
-        raise _Skipped("not-recognised", str(error)) from error
-    if digest is not None and digest in _base_digests(work):
-        raise _Skipped("same-weights", "it holds the very weights of its base model")
-    return _Looked(remote=remote, architecture=architecture, digest=digest)
-
-
-def _base_digests(work: Workplace) -> set[str]:
-    """Return the weights' digests of the base models that were fetched before."""
-    from hubbot.measurement import kept_base
-
-    kept = (kept_base(entry, work.settings) for entry in load_architectures())
-    return {local.weights_digest for local in kept if local is not None}
 
 
 def _code_of(error: HubbotError) -> str:

@@ -1,5 +1,6 @@
 """``bot --every 6h``: passes on a schedule, one bot at a time, graceful when it is told to stop."""
 
+import datetime
 import json
 import logging
 import os
@@ -9,16 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Literal
 
 from hubbot.bot.locking import only_one
-from hubbot.bot.one_pass import pass_under_lock
-from hubbot.bot.summary import Summary
+from hubbot.bot.one_pass import OnEnd, ignore_summary, pass_under_lock
 from hubbot.bot.workplace import Budget
-from hubbot.errors import HubbotError, SettingsError
+from hubbot.errors import HubbotError, SettingsError, StorageError
 from hubbot.extras import require_extra
 from hubbot.measurement import Report, no_report
 from hubbot.records.store import write_text
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 _EVERY = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SHORTEST_S = 1.0
+_LONGEST_S = 366 * 86400.0
+
+_LONGEST_SLEEP_S = 60.0
+"""Seconds after which a waiting bot looks at the clock again, and says that it lives."""
 
 Health = Literal["running", "waiting", "stopping", "stopped"]
 
@@ -44,7 +49,7 @@ def seconds_of(text: str) -> float:
         text: A number with ``s``, ``m``, ``h`` or ``d``, such as ``6h``.
 
     Raises:
-        SettingsError: If it is none, or below one second.
+        SettingsError: If it is none, below one second, or above 366 days.
 
     >>> seconds_of("6h"), seconds_of("1.5m")
     (21600.0, 90.0)
@@ -53,6 +58,8 @@ def seconds_of(text: str) -> float:
     seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
     if seconds < _SHORTEST_S:
         raise SettingsError(f"--every {text!r}: expected a time such as 30m, 6h or 1d")
+    if seconds > _LONGEST_S:
+        raise SettingsError(f"--every {text!r}: expected at most 366d, for a schedule")
     return seconds
 
 
@@ -104,6 +111,61 @@ class _HealthFile:
             logger.warning("%s", error)
 
 
+@dataclass(slots=True, kw_only=True)
+class _Passes:
+    """The passes of one bot, and when the next one is due by a clock that nobody sets."""
+
+    every_s: float
+    """Seconds between two beginnings."""
+    health: _HealthFile
+    """Told how it goes."""
+    do: Callable[[], object]
+    """One pass."""
+    begun: float = field(default_factory=time.monotonic)
+    """When the last one began."""
+    error: HubbotError | None = None
+    """What ended the last one early; None where it came to its end."""
+
+    def begin(self) -> None:
+        """Do one pass; what may be better the next time is kept and told, not raised.
+
+        Raises:
+            SettingsError: If something is set up wrongly, which no waiting sets right.
+        """
+        health = self.health
+        self.begun = time.monotonic()
+        health.write("running")
+        try:
+            self.do()
+            self.error, health.failures, health.last_error = None, 0, ""
+        except HubbotError as error:
+            self._note(error)
+            # A disk that is full now may have room again; nothing else is set right by waiting.
+            if isinstance(error, SettingsError) and not isinstance(error, StorageError):
+                raise
+            logger.error("the pass ended early: %s", error)
+        except Exception as error:
+            # Nobody watches: the next pass may do better, and this one is told of in full.
+            self._note(HubbotError(f"an error that hubbot does not know: {error!r}"))
+            logger.exception("the pass ended with an error that hubbot does not know")
+        finally:
+            health.passes += 1
+
+    def _note(self, error: HubbotError) -> None:
+        self.error = error
+        self.health.failures += 1
+        self.health.last_error = str(error)
+
+    def left_s(self) -> float:
+        """Return the seconds until the next one is due; 0 where it is, or is overdue."""
+        return max(0.0, self.begun + self.every_s - time.monotonic())
+
+    def due(self) -> datetime.datetime:
+        """Return when the next one is due by the local clock as it is set now."""
+        now = datetime.datetime.now()  # noqa: DTZ005 - as the schedule package compares it
+        return now + datetime.timedelta(seconds=self.left_s())
+
+
 def bot(
     every: str,
     *,
@@ -114,12 +176,13 @@ def bot(
     most_passes: int | None = None,
     settings: Settings | None = None,
     report: Report = no_report,
-    on_pass: Callable[[Summary], None] = lambda summary: None,
+    on_pass: OnEnd = ignore_summary,
 ) -> None:
     """Run a pass now and then every so often, until told to stop.
 
     A pass that fails is logged, and the next one is begun when it is due. A pass that takes longer
-    than the interval is followed by the next at once, never joined by it.
+    than the interval is followed by the next at once, never joined by it. Clocks that are set, and
+    hours that summer time takes or gives, change nothing.
 
     Args:
         every: Time between two beginnings, such as ``6h``.
@@ -130,10 +193,11 @@ def bot(
         most_passes: Passes after which it ends; None: never.
         settings: Read from flags, environment and file where None.
         report: Told a task's name, steps done and steps in all.
-        on_pass: Told the summary of each pass.
+        on_pass: Told the summary of each pass, also of one that ended early.
 
     Raises:
         SettingsError: If something is set up wrongly, or another bot or pass is at work.
+        HubbotError: What ended the last of ``most_passes`` early.
         KeyboardInterrupt: When it was told to stop (Ctrl-C, or ``Stopped`` after SIGTERM).
     """
     require_extra("bot", purpose="hubbot bot")
@@ -142,42 +206,29 @@ def bot(
     settings = settings or load_settings()
     seconds = seconds_of(every)
     health = _HealthFile(path=health_file or settings.ledger_file.with_name("hubbot-health.json"))
-
-    def one_pass() -> None:
-        health.write("running")
-        try:
-            summary = pass_under_lock(
-                architectures=architectures,
-                budget=budget,
-                send=send,
-                settings=settings,
-                report=report,
-            )
-            health.failures, health.last_error = 0, ""
-            on_pass(summary)
-        except SettingsError:
-            raise
-        except HubbotError as error:
-            health.failures += 1
-            health.last_error = str(error)
-            logger.error("the pass ended early: %s", error)
-        except Exception as error:
-            # Nobody watches: the next pass may do better, and this one is told of in full.
-            health.failures += 1
-            health.last_error = f"an error that hubbot does not know: {error!r}"
-            logger.exception("the pass ended with an error that hubbot does not know")
-        finally:
-            health.passes += 1
-
+    one_pass = partial(
+        pass_under_lock,
+        architectures=architectures,
+        budget=budget,
+        send=send,
+        settings=settings,
+        report=report,
+        on_end=on_pass,
+    )
+    passes = _Passes(every_s=seconds, health=health, do=one_pass)
     scheduler = schedule.Scheduler()
-    scheduler.every(round(seconds)).seconds.do(one_pass)
+    job = scheduler.every(round(seconds)).seconds.do(passes.begin)
     with ending_on_sigterm(), only_one(settings.ledger_file):
         try:
             scheduler.run_all()
             while most_passes is None or health.passes < most_passes:
-                pause = max(0.0, scheduler.idle_seconds or 0.0)
+                pause = passes.left_s()
                 health.write("waiting", next_in_s=round(pause, 1))
-                time.sleep(pause)
+                time.sleep(min(pause, _LONGEST_SLEEP_S))
+                # The package goes by the local clock, which may have been set meanwhile.
+                job.next_run = passes.due()
                 scheduler.run_pending()
         finally:
             health.write("stopped")
+    if passes.error is not None:
+        raise passes.error

@@ -63,6 +63,8 @@ class Workplace:
     """Pull requests opened so far."""
     seconds: float = 0.0
     """Seconds spent on checkpoints so far."""
+    unreachable: int = 0
+    """Times in a row that fine-tuning met a Hub which could not be reached."""
     events: Counter[str] = field(default_factory=Counter)
     """What was done beside measuring, counted."""
     problems: list[str] = field(default_factory=list)
@@ -90,6 +92,11 @@ class Workplace:
         if most is not None and self.n_measured >= most:
             return f"the budget of {most} checkpoints is spent"
         return None
+
+    def is_last(self) -> bool:
+        """Return whether the checkpoint that is at work now is the last of the budget."""
+        most = self.budget.max_models
+        return most is not None and self.n_measured + 1 >= most
 
     def why_not_open(self, owner: str) -> tuple[str, str] | None:
         """Return why no pull request may be opened at an owner's now, as (code, sentence).

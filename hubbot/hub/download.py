@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -12,9 +12,10 @@ from typing import Any
 
 from huggingface_hub import HfApi, constants, metadata_load, try_to_load_from_cache
 
-from hubbot.errors import CheckpointError, RemoteError
+from hubbot.errors import CheckpointError, RemoteError, StorageError
 from hubbot.hub.checkpoints import declared_base_models
 from hubbot.hub.client import PATIENT, Backoff, retrying
+from hubbot.hub.downloads import mark_download
 from hubbot.hub.files import (
     INDEX,
     Choice,
@@ -71,8 +72,9 @@ def download_checkpoint(
         A folder of regular files (links where the disk does not allow that).
 
     Raises:
-        CheckpointError: If there is nothing usable, a cap is exceeded, the disk is full, or the
-            bytes are not those that were announced.
+        CheckpointError: If there is nothing usable, it is larger than the cap, or the bytes are
+            not those that were announced.
+        StorageError: If the disk has no room for it, or cannot be written.
         RemoteError: If the Hub does not hand a file out.
     """
     item = f"{remote.model}@{remote.revision[:10]}"
@@ -80,12 +82,19 @@ def download_checkpoint(
     cache = Path(cache_dir or constants.HF_HUB_CACHE)
     fetch = _Fetch(remote, api, cache, choice, on_progress, backoff)
     _check_caps(item, fetch.missing_bytes, fetch.total_bytes, limits, cache)
+    view = view_dir / folder_name(remote.model) / remote.revision
     with _disk_errors(item, cache):
+        mark_download(
+            view,
+            model=remote.model,
+            n_bytes=fetch.total_bytes,
+            is_fetched=fetch.lacks_any(choice.weights),
+        )
         paths = {name: fetch.file(name) for name in choice.names if name not in choice.weights}
         _check_index(item, choice, paths)
         paths |= {name: fetch.file(name) for name in choice.weights}
         digest = combine_digests(fetch.verified_digest(name) for name in choice.weights)
-        folder = make_view(view_dir / folder_name(remote.model) / remote.revision, paths)
+        folder = make_view(view, paths)
     return LocalCheckpoint(
         model=remote.model,
         revision=remote.revision,
@@ -124,7 +133,8 @@ def local_checkpoint(folder: Path, *, view_dir: Path, allow_bin: bool = False) -
         allow_bin: As for ``download_checkpoint``.
 
     Raises:
-        CheckpointError: If the folder or a needed file is missing, or cannot be read.
+        CheckpointError: If the folder or a needed file is missing.
+        StorageError: If a disk is full, or a file cannot be read.
     """
     folder = folder.resolve()
     item = f"folder {folder}"
@@ -173,6 +183,10 @@ class _Fetch:
         sizes = {name: self._files[name].size for name in choice.names}
         self.total_bytes = sum(sizes.values())
         self.missing_bytes = sum(size for name, size in sizes.items() if not self._cached(name))
+
+    def lacks_any(self, names: Iterable[str]) -> bool:
+        """Return whether a file is still to be fetched."""
+        return not all(self._cached(name) for name in names)
 
     def _cached(self, name: str) -> bool:
         found = try_to_load_from_cache(
@@ -283,7 +297,7 @@ def _check_caps(item: str, missing: int, total: int, limits: DownloadSettings, c
     standing = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
     left = shutil.disk_usage(standing).free - missing
     if missing and left < limits.min_free_gb * GIB:
-        raise CheckpointError(
+        raise StorageError(
             f"{item}: {missing / GIB:.2f} GiB to fetch would leave {max(left, 0) / GIB:.2f} GiB "
             f"free in {cache}, expected at least {limits.min_free_gb:g}; make room there, point "
             "HF_HOME at a larger disk, or lower download.min_free_gb"
@@ -299,9 +313,7 @@ def _disk_errors(item: str, folder: Path) -> Iterator[None]:
             text = "the disk is full; make room there or point HF_HOME at a larger disk"
         else:
             text = f"{printable(error)}; check that this user may read and write there"
-        raise CheckpointError(
-            f"{item}: {folder}: {text}, then run the same command again"
-        ) from error
+        raise StorageError(f"{item}: {folder}: {text}, then run the same command again") from error
 
 
 def _check_index(item: str, choice: Choice, paths: Mapping[str, Path]) -> None:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -64,12 +64,19 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | 
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(str(arrays.pop("meta")[()]))
+        note_use(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError):
         path.unlink(missing_ok=True)  # damaged by the disk, or not ours: make it again
         return None
     return arrays, meta
+
+
+def note_use(path: Path) -> None:
+    """Date a file as used now, so that it outlives what was not; a cache may be read-only."""
+    with suppress(OSError):
+        os.utime(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -98,6 +105,7 @@ def open_rows(path: Path, n_rows: int) -> NDArray[np.float32] | None:
     if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[0] != n_rows:
         path.unlink(missing_ok=True)
         return None
+    note_use(path)
     return rows
 
 

@@ -321,6 +321,18 @@ class CheckpointRows(LedgerFile):
             found.setdefault((architecture, protocol), []).append(float(gain))
         return found
 
+    def count_screened(self) -> int:
+        """Return of how many checkpoints an LP gain by a small probe is known.
+
+        Raises:
+            SettingsError: If the file cannot be read.
+        """
+        with self.translated():
+            (number,) = self.connection.execute(
+                "SELECT COUNT(*) FROM checkpoints WHERE lp_gain IS NOT NULL"
+            ).fetchone()
+        return int(number)
+
     def bands(self) -> Mapping[tuple[str, str], float]:
         """Return where upper bands begin, points, by architecture and protocol.
 

@@ -119,6 +119,22 @@ def rewriting(folder: Path, record: Record) -> Iterator[None]:
         os.close(handle)
 
 
+def is_record_of(folder: Path, architecture: str, model: str, *, weights_digest: str) -> bool:
+    """Return whether the record on disk is of these very weights.
+
+    Args:
+        folder: Root of the records.
+        architecture: Name in the catalog.
+        model: Hub id.
+        weights_digest: Digest that was measured.
+    """
+    try:
+        record = read_record(record_file(folder, architecture, model))
+    except HubbotError:
+        return False  # Missing, or not to be read: it is made again.
+    return record.weights_digest == weights_digest
+
+
 def read_record(path: Path) -> Record:
     """Read one record.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from huggingface_hub import scan_cache_dir
 
 from hubbot.localhub.server import LocalHub
 
@@ -40,6 +41,18 @@ def bot(
     hub.add_model(BASE, sound | {"model.safetensors": base_file})
     hub.add_model("me/child", dict(sound), downloads=1000)
     return hub
+
+
+@pytest.fixture
+def pair(bot: LocalHub, sound: Files, weights: Callable[..., bytes]) -> LocalHub:
+    """Two children; ``me/liked`` comes first."""
+
+    def nudge(tensors: dict[str, Any]) -> None:
+        name = "encoder.layer.5.output.dense.weight"
+        tensors[name] = (tensors[name] * 1.01).astype(np.float16)
+
+    bot.add_model("me/liked", sound | {"model.safetensors": weights(nudge)}, downloads=10**7)
+    return bot
 
 
 @pytest.fixture
@@ -147,29 +160,22 @@ def test_strangers_are_left_alone_until_the_maintainer_says_otherwise(
 
 
 def test_a_cap_leaves_the_rest_to_the_next_pass(
-    bot: LocalHub,
-    sound: Files,
-    weights: Callable[..., bytes],
+    pair: LocalHub,
     hubbot: Callable[..., Any],
     token: Callable[..., str],
     states: Callable[[], dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def nudge(tensors: dict[str, Any]) -> None:
-        name = "encoder.layer.5.output.dense.weight"
-        tensors[name] = (tensors[name] * 1.01).astype(np.float16)
-
     token("me")
     monkeypatch.setenv("HUBBOT_BOT__MAX_OPEN_PER_OWNER", "1")
-    bot.add_model("me/liked", sound | {"model.safetensors": weights(nudge)}, downloads=10**7)
     hubbot("run", *ONLY, "--send")
     assert states()["me/liked"] == "published"
     assert states()["me/child"] == "recorded: cap-owner"
 
-    bot.merge_pull_request("me/liked", 1, "me")
+    pair.merge_pull_request("me/liked", 1, "me")
     hubbot("run", *ONLY, "--send", "--no-discover")
     assert states()["me/child"] == "published"
-    assert [len(bot.pull_requests(name)) for name in ("me/liked", "me/child")] == [1, 1]
+    assert [len(pair.pull_requests(name)) for name in ("me/liked", "me/child")] == [1, 1]
 
 
 def test_what_owners_do_to_pull_requests_is_followed(
@@ -249,6 +255,102 @@ def test_budgets_are_kept_and_the_next_pass_goes_on(
     assert states()["me/child"] == "seen"
     hubbot("run", *ONLY, "--budget-minutes", "0")
     assert states()["me/child"] == "seen"
+    hubbot("run", *ONLY)
+    assert states()["me/child"] == "recorded"
+
+
+def test_the_next_checkpoint_is_fetched_while_this_one_is_measured(
+    pair: LocalHub,
+    hubbot: Callable[..., Any],
+    environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("HUBBOT_CACHE_DIR", str(tmp_path / "cache"))
+    hubbot("run", *ONLY)
+    (second,) = tmp_path.glob("cache/checkpoints/me--child/*/config.json")
+    (first,) = environment.glob("*/me--liked.yaml")
+    assert second.parent.stat().st_ctime < first.stat().st_ctime
+    assert {path.name for path in environment.glob("*/*.yaml")} == {
+        "me--child.yaml",
+        "me--liked.yaml",
+    }
+
+
+def test_nothing_is_fetched_ahead_that_the_budget_does_not_reach(
+    pair: LocalHub, hubbot: Callable[..., Any], states: Callable[[], dict[str, str]]
+) -> None:
+    hubbot("run", *ONLY, "--max-models", "1")
+    assert states() == {
+        BASE: "skipped: base-model",
+        "me/liked": "recorded",
+        "me/child": "seen",
+    }
+    assert not [one for one in pair.log if "me/child/resolve" in one.path]
+
+
+def test_what_cannot_be_fetched_ahead_is_fetched_in_its_turn(
+    pair: LocalHub,
+    hubbot: Callable[..., Any],
+    states: Callable[[], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    pair.faults.fail("GET", r"/me/child/resolve/.*model.safetensors", 404)
+    ran = hubbot("run", *ONLY)
+    assert ran.code == 0, ran.err
+    assert pair.faults.pending() == 0
+    assert states()["me/child"] == "recorded"
+
+
+def test_fetched_checkpoints_and_features_do_not_pile_up(
+    pair: LocalHub,
+    hubbot: Callable[..., Any],
+    states: Callable[[], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    cache = tmp_path / "hub"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setenv("HUBBOT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HUBBOT_BOT__KEEP_GB", "0")
+    ran = hubbot("run", *ONLY)
+    assert ran.code == 0, ran.err
+    assert set(states().values()) == {"skipped: base-model", "recorded"}
+    kept = {repo.repo_id for repo in scan_cache_dir(cache).repos}
+    assert kept == {BASE}, "the base model is needed again and again"
+    assert not list(tmp_path.glob("cache/probes/*/*.np[yz]"))
+    assert [path.name for path in tmp_path.glob("cache/checkpoints/*/*/model.safetensors")] == [
+        "model.safetensors"
+    ]
+
+    monkeypatch.setenv("HUBBOT_BOT__KEEP_GB", "20")
+    pair.commit("me/child", {"model.safetensors": pair.read_file(BASE, "model.safetensors")}, "me")
+    pair.commit("me/liked", {"new.txt": b"no other weights"}, "me")
+    pair.clear_log()
+    hubbot("run", *ONLY)
+    assert states()["me/child"] == "skipped: same-weights"
+    assert not [one for one in pair.log if one.path.endswith("model.safetensors")]
+
+
+def test_a_full_disk_ends_the_pass_and_is_no_fault_of_a_checkpoint(
+    bot: LocalHub,
+    hubbot: Callable[..., Any],
+    states: Callable[[], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HUBBOT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HUBBOT_DOWNLOAD__MIN_FREE_GB", "1000000")
+    ran = hubbot("run", *ONLY)
+    assert ran.code == 1
+    assert "expected at least 1e+06; make room there" in ran.err
+    assert "Traceback" not in ran.err
+    assert states()["me/child"] == "seen"
+    monkeypatch.delenv("HUBBOT_DOWNLOAD__MIN_FREE_GB")
     hubbot("run", *ONLY)
     assert states()["me/child"] == "recorded"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi
 
-from hubbot.errors import CheckpointError, RemoteError
+from hubbot.errors import CheckpointError, RemoteError, StorageError
 from hubbot.hub.checkpoints import resolve_checkpoint
 from hubbot.hub.client import Backoff, make_api
 from hubbot.hub.download import announced_digest, download_checkpoint, local_checkpoint
@@ -211,7 +211,7 @@ def test_a_download_that_would_fill_the_disk_is_not_begun(
     hub: Any, download: Download, tmp_path: Path
 ) -> None:
     hub.add_model("ann/m", FILES)
-    with pytest.raises(CheckpointError, match=r"would leave .* GiB free in .*HF_HOME") as caught:
+    with pytest.raises(StorageError, match=r"would leave .* GiB free in .*HF_HOME") as caught:
         download(limits=DownloadSettings(min_free_gb=10**9))
     assert str(tmp_path / "cache") in str(caught.value)
     assert fetched(hub) == []
@@ -231,7 +231,7 @@ def test_a_disk_that_fills_up_is_named_with_the_next_step(hub: Any, tmp_path: Pa
     script = """
 import resource, sys
 from pathlib import Path
-from hubbot.errors import CheckpointError
+from hubbot.errors import StorageError
 from hubbot.hub.checkpoints import resolve_checkpoint
 from hubbot.hub.client import make_api
 from hubbot.hub.download import download_checkpoint
@@ -245,7 +245,7 @@ try:
         remote, api=api, limits=DownloadSettings(min_free_gb=0),
         view_dir=folder / "views", cache_dir=folder / "cache",
     )
-except CheckpointError as error:
+except StorageError as error:
     sys.stdout.write(f"refused: {error}")
 else:
     sys.stdout.write(f"done: {local.weights_digest}")
@@ -277,7 +277,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 ) -> None:
     hub.add_model("ann/m", FILES)
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(CheckpointError, match="may read and write there"):
+    with pytest.raises(StorageError, match="may read and write there"):
         download(cache_dir=tmp_path / "file")
 
 
