@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubbot.bot.cards import follow_pull_requests, publish_records
+from hubbot.bot.cards import publish_records
+from hubbot.bot.following import follow_pull_requests
 from hubbot.bot.locking import only_one
 from hubbot.bot.measuring import GONE, draw_bands
 from hubbot.bot.renaming import go_on_under

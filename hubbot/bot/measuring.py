@@ -326,6 +326,7 @@ class _Batch:
             weights_digest=result.weights_digest,
             measured_revision=result.revision,
             revision=result.revision,
+            attempts=0,
         )
 
 

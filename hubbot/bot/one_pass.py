@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from hubbot.bot.cards import find_moved, follow_pull_requests, publish_records
+from hubbot.bot.cards import publish_records
+from hubbot.bot.corrections import find_moved
 from hubbot.bot.discovering import Discovery, chosen_architectures, discover_into, told
+from hubbot.bot.following import follow_pull_requests
 from hubbot.bot.locking import only_one
 from hubbot.bot.measuring import measure_checkpoints
 from hubbot.bot.scores import file_scores

@@ -61,6 +61,8 @@ class Workplace:
     """Checkpoints measured so far, those refused or failed included."""
     n_opened: int = 0
     """Pull requests opened so far."""
+    would_open: Counter[str] = field(default_factory=Counter)
+    """Pull requests that a dry run would have opened so far, by owner."""
     seconds: float = 0.0
     """Seconds spent on checkpoints so far."""
     unreachable: int = 0
@@ -98,22 +100,25 @@ class Workplace:
         most = self.budget.max_models
         return most is not None and self.n_measured + 1 >= most
 
-    def why_not_open(self, owner: str) -> tuple[str, str] | None:
+    def why_not_open(self, owner: str, *, n_replaced: int = 0) -> tuple[str, str] | None:
         """Return why no pull request may be opened at an owner's now, as (code, sentence).
 
         Args:
             owner: Namespace of the repository.
+            n_replaced: Open ones of the owner that would be closed in its favour.
         """
         bot, most = self.settings.bot, self.budget.max_pull_requests
-        if most is not None and self.n_opened >= most:
+        planned = self.would_open.total()
+        if most is not None and self.n_opened + planned >= most:
             return "cap-pass", f"this pass has opened its {most} pull requests"
-        if self.ledger.opened_within_a_day() >= bot.max_pull_requests_per_day:
+        if self.ledger.opened_within_a_day() + planned >= bot.max_pull_requests_per_day:
             return (
                 "cap-day",
                 f"{bot.max_pull_requests_per_day} pull requests were opened within 24 hours "
                 "(bot.max_pull_requests_per_day)",
             )
-        if self.ledger.open_at_owner(owner) >= bot.max_open_per_owner:
+        n_open = self.ledger.open_at_owner(owner) + self.would_open[owner] - n_replaced
+        if n_open >= bot.max_open_per_owner:
             return (
                 "cap-owner",
                 f"{bot.max_open_per_owner} of ours are open at {owner} (bot.max_open_per_owner)",

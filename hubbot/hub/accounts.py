@@ -29,7 +29,7 @@ class Account:
     name: str
     """User name; empty without a token."""
     orgs: tuple[str, ...] = ()
-    """Organisations the account belongs to."""
+    """Organisations in which the account may write to every repository; in others it is a guest."""
     role: str = ""
     """What the token may do: ``read``, ``write`` or ``fineGrained``; empty where unknown."""
     is_anonymous: bool = False
@@ -46,6 +46,10 @@ class Account:
             "discussion.write" in one.permissions for one in self.grants if one.where == EVERYWHERE
         )
 
+
+_OWNING_ROLES = ("admin", "write")
+"""Roles in an organisation that make its repositories one's own; ``contributor`` may write to those
+that it made, ``read`` to none (the Hub's page on access control in organisations)."""
 
 EVERYWHERE = "everywhere"
 """Place of what a fine-grained token may do at all public repositories."""
@@ -87,7 +91,9 @@ def read_account(answer: Mapping[str, Any]) -> Account:
     orgs = tuple(
         org["name"]
         for org in answer.get("orgs") or ()
-        if isinstance(org, dict) and isinstance(org.get("name"), str)
+        if isinstance(org, dict)
+        and isinstance(org.get("name"), str)
+        and org.get("roleInOrg") in _OWNING_ROLES
     )
     token = (answer.get("auth") or {}).get("accessToken") or {}
     role = str(token.get("role") or "")

@@ -1,5 +1,6 @@
 """What became of a pull request of ours: looks at the Hub, writes nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,8 @@ class PullRequestNow:
     standing: Standing
     """In one word."""
     stopped_by: str = ""
-    """Who asked in a comment to be left alone; empty where nobody did."""
+    """Who asked in a comment to be left alone: the owner if it was the owner as well, else the
+    first; empty where nobody did."""
 
 
 def look_at_pull_request(
@@ -76,4 +78,9 @@ def look_at_pull_request(
         standing = "merged" if details.status == "merged" else "closed"
     elif details.conflicting_files:
         standing = "conflict"
-    return PullRequestNow(standing=standing, stopped_by=stopped[0] if stopped else "")
+    return PullRequestNow(standing=standing, stopped_by=_foremost(stopped, repository))
+
+
+def _foremost(names: Sequence[str], repository: str) -> str:
+    owner = repository.rpartition("/")[0].casefold()
+    return next((name for name in names if name.casefold() == owner), next(iter(names), ""))

@@ -15,6 +15,7 @@ from hubbot.localhub.state import (
     Caller,
     Gate,
     HubState,
+    OrgRole,
     RepoKind,
     Repository,
     Role,
@@ -63,10 +64,13 @@ class HubContents:
             self.state.tokens[token] = Caller(name, role)
             self._save()
 
-    def add_org(self, name: str, members: Sequence[str]) -> None:
-        """Add an organisation, whose members own its repositories."""
+    def add_org(self, name: str, members: Sequence[str] | Mapping[str, OrgRole]) -> None:
+        """Add an organisation; members own its repositories, unless they have a lesser role."""
         with self.state.lock:
-            self.state.organisations[name] = list(members)
+            roles: dict[str, OrgRole] = dict.fromkeys(members, "write")
+            self.state.organisations[name] = roles | (
+                dict(members) if isinstance(members, Mapping) else {}
+            )
             self._save()
 
     # Repositories

@@ -38,7 +38,7 @@ def whoami(call: Call) -> Response:
             "name": caller.name,
             "fullname": caller.name,
             "orgs": [
-                {"type": "org", "name": name, "roleInOrg": "write"}
+                {"type": "org", "name": name, "roleInOrg": members[caller.name]}
                 for name, members in organisations.items()
                 if caller.name in members
             ],
@@ -56,7 +56,7 @@ def create(call: Call) -> Response:
     owner = str(body.get("organization") or caller.name)
     if kind not in {"models", "datasets"} or not _is_name(name):
         raise Refusal(400, f"Invalid repository: type {kind!r}, name {name!r}")
-    if not _may_own(call, owner):
+    if not call.state.owns(owner, call.caller):
         raise Refusal(403, f'You don\'t have the rights to create a {kind[:-1]} under "{owner}"')
     repo = Repository(kind=kind, id=f"{owner}/{name}", created=call.state.clock())
     repo.is_private = body.get("visibility") == "private" or body.get("private") is True
@@ -76,12 +76,6 @@ def create(call: Call) -> Response:
 
 def _is_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and name not in RESERVED_NAMES
-
-
-def _may_own(call: Call, owner: str) -> bool:
-    caller = call.caller
-    members = call.state.organisations.get(owner, [])
-    return caller is not None and (caller.name == owner or caller.name in members)
 
 
 def delete(call: Call) -> Response:
@@ -109,7 +103,7 @@ def move(call: Call) -> Response:
         raise Refusal(404, "Repository not found", code="RepoNotFound")
     require_owner(call, repo)
     owner, _, name = new.rpartition("/")
-    if not _is_name(name) or not _may_own(call, owner):
+    if not _is_name(name) or not call.state.owns(owner, call.caller):
         raise Refusal(403, f"You may not move {old} to {new!r}")
     if call.state.is_taken(kind, new):
         raise Refusal(409, f"{new} exists")

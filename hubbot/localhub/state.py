@@ -15,6 +15,7 @@ from hubbot.localhub.oddities import ListingOddities
 
 RepoKind = Literal["models", "datasets"]
 Role = Literal["read", "write"]
+OrgRole = Literal["read", "contributor", "write", "admin"]
 Gate = Literal[False, "auto", "manual"]
 Status = Literal["open", "closed", "merged", "draft"]
 
@@ -198,7 +199,7 @@ class HubState:
         self.oddities = ListingOddities()
         self.clock = clock or (lambda: datetime.now(UTC))
         self.tokens: dict[str, Caller] = {}
-        self.organisations: dict[str, list[str]] = {}
+        self.organisations: dict[str, dict[str, OrgRole]] = {}
         self.repositories: dict[tuple[RepoKind, str], Repository] = {}
         self.renames: dict[tuple[RepoKind, str], str] = {}
         self.unsaved: set[tuple[RepoKind, str]] = set()
@@ -230,7 +231,8 @@ class HubState:
         """Tell whether a namespace is an account's own or its organisation's."""
         if caller is None:
             return False
-        return caller.name == namespace or caller.name in self.organisations.get(namespace, [])
+        role = self.organisations.get(namespace, {}).get(caller.name)
+        return caller.name == namespace or role in ("admin", "write")
 
     def is_taken(self, kind: RepoKind, repo_id: str) -> bool:
         """Tell whether an id is a repository's or a listed model's."""

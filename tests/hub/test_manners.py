@@ -80,10 +80,21 @@ def test_other_comments_do_not(comment: str) -> None:
 def test_the_account_is_read_from_what_the_hub_answers() -> None:
     answer = {
         "name": "ann",
-        "orgs": [{"name": "lab"}, {"nameless": 1}, "odd"],
+        "orgs": [{"name": "lab", "roleInOrg": "admin"}, {"nameless": 1}, "odd"],
         "auth": {"accessToken": {"role": "write"}},
     }
     assert read_account(answer) == Account(name="ann", orgs=("lab",), role="write")
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [("admin", True), ("write", True), ("contributor", False), ("read", False), (None, False)],
+)
+def test_an_organisation_is_ones_own_only_where_one_may_write(
+    role: str | None, expected: bool
+) -> None:
+    account = read_account({"name": "ann", "orgs": [{"name": "lab", "roleInOrg": role}]})
+    assert is_stranger(account, "lab") is not expected
 
 
 @pytest.mark.parametrize("answer", [{}, {"name": ""}, {"name": 7}])
