@@ -176,6 +176,7 @@ class _Batch:
 
     def _remote(self, row: CheckpointRow, error: RemoteError) -> None:
         if error.kind in GONE:
+            self._answered()
             self._work.ledger.note_checkpoint(
                 row.model,
                 "skipped",
