@@ -4,13 +4,17 @@ import datetime
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubbot.bot.workplace import Workplace
 from hubbot.errors import HubbotError, RemoteError
 from hubbot.extras import require_extra
+from hubbot.records.pass_rows import PullRequestRow
 from hubbot.records.record import Record
 from hubbot.records.store import parse_record, read_record, record_text
+
+if TYPE_CHECKING:
+    from hubbot.hub.github import PublishedScores, Wording
 
 logger = logging.getLogger(__name__)
 
@@ -18,74 +22,128 @@ logger = logging.getLogger(__name__)
 def file_scores(work: Workplace) -> dict[str, Any]:
     """Propose all records that GitHub does not have yet, in the open pull request or a new one.
 
+    What became of earlier ones is looked at first and noted in the ledger, whether there is
+    something to file or not.
+
     Args:
         work: Settings, and whether anything is written.
 
     Returns:
-        ``action``, ``url``, ``branch``, ``reason``; empty where no repository is set.
+        ``action``, ``url``, ``reason``, ``records`` (how many the pull request changes); empty
+        where no repository is set, or there are no records.
 
     Raises:
         SettingsError: If the section ``github`` is set up wrongly.
     """
     if not work.settings.github.repository:
         return {}
-    require_extra("github", purpose="filing scores on GitHub")
-    records = _records(work)
-    if not records:
+    known = _known(work)
+    files = _texts(work)
+    if not files and not _open_ones(known):
         return {}
-    files = {name: record_text(record) for name, record in records.items()}
+    require_extra("github", purpose="filing scores on GitHub")
     try:
-        return _file(work, records, files)
+        _follow(work, known)
+        return _file(work, files) if files else {}
     except RemoteError as error:
+        if not files:
+            work.note_problem(f"the pull request with the scores is not followed: {error}")
+            return {}
         work.note_problem(f"the scores are not filed: {error}")
         return {"action": "failed", "url": None, "reason": str(error), "records": len(files)}
 
 
-def _records(work: Workplace) -> dict[str, Record]:
+def _texts(work: Workplace) -> dict[str, str]:
+    """Return our records as they are filed, by path inside the folder of the scores."""
     found = {}
     for path in sorted(work.settings.records_dir.glob("*/*.yaml")):
         try:
-            found[f"{path.parent.name}/{path.name}"] = read_record(path)
+            found[f"{path.parent.name}/{path.name}"] = record_text(read_record(path))
         except HubbotError as error:
             work.note_problem(f"not filed: {error}")
     return found
 
 
-def _file(
-    work: Workplace, records: Mapping[str, Record], files: Mapping[str, str]
-) -> dict[str, Any]:
-    from hubbot.hub.github import publish_scores
-    from hubbot.hub.github_reading import read_scores
-    from hubbot.publishing.scores_pull_request import ScoreRow, scores_body, scores_title
+def _known(work: Workplace) -> list[PullRequestRow]:
+    """Return the pull requests with scores that the ledger knows in this repository."""
+    name = work.settings.github.repository
+    return [one for one in work.ledger.pull_requests(kind="github") if one.repository == name]
 
-    github = work.settings.github
-    there = read_scores(files, settings=github)
-    told: dict[str, Any] = {"url": there.url, "records": len(there.pending)}
-    if not there.pending:
-        return told | {"action": "unchanged", "reason": "GitHub has them all"}
-    if not work.is_sending:
-        return told | {"action": "would-file", "reason": ""}
-    rows = [
-        ScoreRow(record=record, old=_parsed(name, there.base.get(name)))
-        for name, record in records.items()
-        if name in there.pending
-    ]
+
+def _open_ones(known: list[PullRequestRow]) -> list[str]:
+    return [one.url for one in known if one.state == "open"]
+
+
+def _follow(work: Workplace, known: list[PullRequestRow]) -> None:
+    """Note what became of those that were open, one call each."""
+    from hubbot.hub.github import follow_pulls
+
+    for url, state in follow_pulls(_open_ones(known), settings=work.settings.github).items():
+        if state != "open":
+            work.events[f"pull requests found {state}"] += 1
+            _note(work, url, state)
+
+
+def _note(work: Workplace, url: str, state: str) -> None:
+    work.ledger.note_pull_request("github", work.settings.github.repository, url, state=state)
+
+
+def _file(work: Workplace, files: Mapping[str, str]) -> dict[str, Any]:
+    from hubbot.hub.github import number_of, publish_scores
+
     date = datetime.datetime.now(tz=datetime.UTC).date()
-    # Of the records alone: what a pass did besides would edit the text on every pass.
-    counts = {
-        "score records": len(rows),
-        "architectures": len({r.record.architecture for r in rows}),
-    }
+    refused = [one.url for one in _known(work) if one.state == "closed"]
     done = publish_scores(
-        {name: text for name, text in files.items() if name in there.pending},
-        settings=github,
-        title=scores_title(len(there.pending), date),
-        body=scores_body(rows, counts, date),
+        files,
+        settings=work.settings.github,
+        wording=_wording(date),
         branch=f"hubbot/scores-{date.isoformat()}",
+        closed=[number for url in refused if (number := number_of(url)) is not None],
+        is_sending=work.is_sending,
     )
-    if done.url:
-        work.ledger.note_pull_request("github", github.repository, done.url)
-    return told | {"action": done.action, "url": done.url, "reason": done.reason}
+    _note_done(work, done)
+    return {
+        "action": done.action,
+        "url": done.url,
+        "reason": done.reason,
+        "records": done.n_files,
+    }
+
+
+def _note_done(work: Workplace, done: "PublishedScores") -> None:
+    """Write the states seen: of what was closed, so that it is remembered, and of what is open."""
+    for url in done.declined:
+        _note(work, url, "closed")
+    if done.url and done.action != "skipped":
+        _note(work, done.url, "open")
+
+
+def _wording(date: datetime.date) -> "Wording":
+    """Return the words of the pull request, made from what it changes."""
+    from hubbot.hub.github import Description, ProposedScores, Wording
+    from hubbot.publishing.scores_pull_request import (
+        MOST_ROWS,
+        ScoreRow,
+        is_scores_title,
+        scores_body,
+        scores_title,
+    )
+
+    def describe(proposed: ProposedScores) -> Description:
+        rows = []
+        for path, file in proposed.files.items():
+            record = _parsed(path, file.new)
+            if record is not None:
+                rows.append(ScoreRow(record=record, old=_parsed(path, file.old)))
+        n = len(proposed.paths)
+        counts = {
+            "score records": n,
+            "architectures": len({path.partition("/")[0] for path in proposed.paths}),
+        }
+        body = scores_body(rows, counts, date, n=n)
+        return Description(title=scores_title(n, date), body=body)
+
+    return Wording(describe=describe, is_title=is_scores_title, most_files=MOST_ROWS)
 
 
 def _parsed(name: str, text: str | None) -> Record | None:

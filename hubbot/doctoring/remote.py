@@ -215,15 +215,25 @@ def access_to_github(access: "GithubAccess") -> Finding:
     Args:
         access: As GitHub tells it.
     """
-    may = ", ".join(access.permissions) or "permissions unknown until the first pull request"
+    may = ", ".join(access.permissions) or "it may nothing"
+    if not access.is_told:
+        may = "what this token may do cannot be read beforehand"
     found = f"{access.repository} as {access.login or 'a workflow or App'}: {may}"
+    needed = ", ".join(access.needed)
     if access.missing:
         return problem(
             "github",
             f"{found}; missing: {', '.join(access.missing)}",
-            "give the token (or the App) these permissions for this repository",
+            f"give the token (or the App) these permissions for this repository: {needed}",
         )
     found += f"; {access.rate_left} calls left, anew in {access.rate_reset_s:.0f} s"
     if access.rate_left < _FEW_AT_GITHUB:
         return warning("github", found, "wait, or look for what else calls with this token")
+    if not access.is_told:
+        return warning(
+            "github",
+            found,
+            f"see that it has {needed} for this repository: on the page of a fine-grained token, "
+            "or under permissions in a workflow",
+        )
     return fine("github", found)

@@ -1,17 +1,14 @@
-"""What stands on GitHub: our open pull request, branches, what was declined. Writes nothing."""
+"""What stands on GitHub: our open pull request, branches. Writes nothing."""
 
-import itertools
 import logging
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from github.GitRef import GitRef
 from github.PullRequest import PullRequest
 
 from hubbot.errors import RemoteError
 from hubbot.hub.github_client import Connection
-from hubbot.hub.github_files import Changes, Snapshot, blob_name, take_snapshot
+from hubbot.hub.github_files import Snapshot, take_snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +16,6 @@ BRANCH = "hubbot/scores-"
 """How the branches of ours begin."""
 
 _PULLS = "pull requests: read"
-_REMEMBERED = 5
-"""Closed pull requests of ours that are looked into, newest first."""
-
-_LISTED = 50
-"""Closed pull requests that are listed to find them."""
-
-_SAME_MOMENT = timedelta(seconds=5)
-"""A pull request that was closed within this of its branch's end was closed by that."""
 
 _MOST_NAMES = 50
 
@@ -93,7 +82,7 @@ class Look:
                 for pull in self.where.repository.get_pulls(
                     state="open", base=self.base, sort="created", direction="asc"
                 )
-                if self._is_ours(pull)
+                if self.is_ours(pull)
             ],
             needs=_PULLS,
         )
@@ -104,68 +93,16 @@ class Look:
             )
         return pulls[0] if pulls else None
 
-    def _is_ours(self, pull: PullRequest) -> bool:
+    def is_ours(self, pull: PullRequest) -> bool:
+        """Tell whether we opened a pull request, from a branch of ours."""
         home = pull.head.repo
         return (
             pull.head.ref.startswith(BRANCH)
             and home is not None
             and home.full_name.casefold() == self.where.name.casefold()
+            and pull.user is not None
             and self.where.is_ours(pull.user.login, pull.user.type)
         )
-
-    def declined(self, texts: Mapping[str, str], *, known: Collection[int]) -> dict[str, str]:
-        """Return which files were proposed as they are now and closed without merging.
-
-        Closed because its branch was deleted does not count.
-
-        Args:
-            texts: Contents that would be proposed, by path.
-            known: Pull requests that were open a moment ago, which do not count.
-
-        Returns:
-            Address of the closed pull request by path.
-        """
-        found: dict[str, str] = {}
-        for pull in self._closed(known):
-            if not self._was_refused(pull):
-                continue
-            try:
-                files = self.snapshot(pull.head.sha).files
-            except RemoteError as error:
-                if error.kind != "not_found":
-                    raise
-                continue
-            for path, text in texts.items():
-                if files.get(path) == blob_name(text):
-                    found.setdefault(path, pull.html_url)
-        return found
-
-    def _closed(self, known: Collection[int]) -> list[PullRequest]:
-        def read() -> list[PullRequest]:
-            pulls = self.where.repository.get_pulls(
-                state="closed", base=self.base, sort="updated", direction="desc"
-            )
-            ours = [
-                pull
-                for pull in itertools.islice(pulls, _LISTED)
-                if self._is_ours(pull) and pull.merged_at is None and pull.number not in known
-            ]
-            return ours[:_REMEMBERED]
-
-        return self.where.ask("the closed pull requests", read, needs=_PULLS)
-
-    def _was_refused(self, pull: PullRequest) -> bool:
-        """Tell whether somebody closed it, rather than deleting its branch."""
-        if self.head_of(pull.head.ref) is not None:
-            return True
-        events = self.where.ask(
-            f"what happened to #{pull.number}",
-            lambda: [(event.event, event.created_at) for event in pull.get_issue_events()],
-            needs=_PULLS,
-        )
-        closed = [moment for kind, moment in events if kind == "closed"]
-        deleted = [moment for kind, moment in events if kind == "head_ref_deleted"]
-        return not any(abs(gone - closed[-1]) <= _SAME_MOMENT for gone in deleted if closed)
 
     def free_branch(self, wanted: str) -> tuple[str, Snapshot | None]:
         """Return a branch that no pull request was made from, and what it holds if it is there.
@@ -196,7 +133,7 @@ class Look:
         pulls = self.where.ask(
             "the pull requests",
             lambda: [
-                pull.state == "open" and pull.base.ref == self.base and self._is_ours(pull)
+                pull.state == "open" and pull.base.ref == self.base and self.is_ours(pull)
                 for pull in self.where.repository.get_pulls(state="all", head=f"{owner}:{branch}")
             ],
             needs=_PULLS,
@@ -209,55 +146,15 @@ class Look:
             )
         return bool(pulls)
 
-    def ours_on_conflict(
-        self, base: Snapshot, head: Snapshot, texts: Mapping[str, str]
-    ) -> Changes | None:
-        """Return what our branch changed, where that conflicts with the base.
+    def parting(self, base: Snapshot, head: Snapshot) -> Snapshot:
+        """Return what the repository held where our branch parted from the base."""
 
-        Args:
-            base: The branch that is proposed to.
-            head: Our branch.
-            texts: New contents by path.
-
-        Returns:
-            Changes by which the base becomes our branch; None where nothing conflicts, or where
-            somebody changed other files on our branch, which we do not merge.
-        """
-        sha, behind = self._parting(base.sha, head.sha)
-        if behind == 0:
-            return None
-        old = self.snapshot(sha)
-        ours = {**head.files, **{path: blob_name(text) for path, text in texts.items()}}
-        conflicts = [
-            path
-            for path, name in ours.items()
-            if name != old.files.get(path)
-            and base.files.get(path) not in (old.files.get(path), name)
-        ]
-        if not conflicts:
-            return None
-        if head.around != old.around:
-            logger.warning(
-                "%s: %s conflicts with %s, and other files were changed beside it; merge by hand",
-                self.where.name,
-                conflicts[0],
-                self.base,
-            )
-            return None
-        changed: dict[str, str | None] = {
-            path: name for path, name in head.files.items() if name != old.files.get(path)
-        }
-        gone = [path for path in base.files if path in old.files and path not in head.files]
-        return changed | dict.fromkeys(gone)
-
-    def _parting(self, base: str, head: str) -> tuple[str, int]:
-        """Return the last common commit, and how many the base has after it."""
-
-        def read() -> tuple[str, int]:
-            found = self.where.repository.compare(base, head)
-            sha, behind = found.merge_base_commit.sha, found.behind_by
-            if not sha or behind is None:
+        def read() -> str:
+            found = self.where.repository.compare(base.sha, head.sha)
+            if not found.merge_base_commit.sha:
                 raise ValueError("no comparison in the answer")
-            return sha, behind
+            return found.merge_base_commit.sha
 
-        return self.where.ask("the comparison", read)
+        known = {snapshot.sha: snapshot for snapshot in (base, head)}
+        sha = self.where.ask("the comparison", read)
+        return known.get(sha) or self.snapshot(sha)

@@ -25,7 +25,10 @@ def page_of(call: GithubCall, repo: Repository) -> str:
 
 
 def repository(call: GithubCall, repo: Repository) -> dict[str, Any]:
-    """Return a repository; ``permissions`` only for a person's token, as on GitHub."""
+    """Return a repository; ``permissions`` is of the account, whatever its token may.
+
+    An App's account has no role, so that GitHub names none, however much its token may.
+    """
     shape: dict[str, Any] = {
         "id": 1 + list(call.state.repositories).index(repo.full_name),
         "name": repo.full_name.partition("/")[2],
@@ -37,14 +40,15 @@ def repository(call: GithubCall, repo: Repository) -> dict[str, Any]:
         "default_branch": repo.default_branch,
         "created_at": stamp(repo.created),
     }
-    if call.token is not None and call.token.installation is None:
-        role = call.state.role(repo, call.login)
+    if call.token is not None:
+        is_person = call.token.installation is None
+        role = call.state.role(repo, call.login) if is_person else None
         shape["permissions"] = {
             "admin": role == "admin",
             "maintain": role == "admin",
             "push": role in {"admin", "push"},
             "triage": role in {"admin", "push"},
-            "pull": True,
+            "pull": is_person,
         }
     return shape
 

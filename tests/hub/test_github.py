@@ -1,11 +1,11 @@
 """Scores filed by pull request, over the wire: PyGithub against the embedded GitHub."""
 
+import dataclasses
 import logging
 import random
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,15 @@ from pydantic import SecretStr
 
 from hubbot.errors import RemoteError
 from hubbot.hub.client import Backoff
-from hubbot.hub.github import PublishedScores, publish_scores, read_scores
+from hubbot.hub.github import (
+    Description,
+    ProposedScores,
+    PublishedScores,
+    Wording,
+    follow_pulls,
+    number_of,
+    publish_scores,
+)
 from hubbot.localhub.faults import When
 from hubbot.localhub.github_answers import primary_limit, secondary_limit
 from hubbot.localhub.server import LocalHub
@@ -40,17 +48,55 @@ def settings_for(hub: LocalHub, **changes: Any) -> GithubSettings:
     return GithubSettings(**{**values, **changes})
 
 
+def wording_for(title: str = "Scores", body: str | None = None, most: int = 3) -> Wording:
+    """Words that tell what they were made from; all titles without a colon are ours."""
+
+    def describe(proposed: ProposedScores) -> Description:
+        lines = [f"{path}: {file.old!r} to {file.new!r}" for path, file in proposed.files.items()]
+        text = "\n".join([f"{len(proposed.paths)} scores", *lines])
+        return Description(title=title, body=text if body is None else body)
+
+    return Wording(describe=describe, is_title=lambda text: ":" not in text, most_files=most)
+
+
 @pytest.fixture
 def publish(world: LocalHub, quick: Backoff) -> Publish:
-    def run(files: dict[str, str], *, branch: str = BRANCH, **changes: Any) -> PublishedScores:
-        text = {"title": "Scores", "body": f"{len(files)} scores"} | {
-            name: changes.pop(name) for name in ("title", "body") if name in changes
-        }
+    def run(
+        files: dict[str, str],
+        *,
+        branch: str = BRANCH,
+        closed: tuple[int, ...] = (),
+        is_sending: bool = True,
+        **changes: Any,
+    ) -> PublishedScores:
+        words = {name: changes.pop(name) for name in ("title", "body", "most") if name in changes}
         return publish_scores(
-            files, settings=settings_for(world, **changes), branch=branch, backoff=quick, **text
+            files,
+            settings=settings_for(world, **changes),
+            wording=wording_for(**words),
+            branch=branch,
+            closed=closed,
+            is_sending=is_sending,
+            backoff=quick,
         )
 
     return run
+
+
+def told(hub: LocalHub, number: int = 1) -> list[str]:
+    """Return the lines of our part of a description."""
+    body = hub.github.pull_requests(REPOSITORY)[number - 1].body
+    begin, *lines, end = body.strip().splitlines()
+    assert begin.startswith("<!-- hubbot:scores:begin ")
+    assert end == "<!-- hubbot:scores:end -->"
+    return lines
+
+
+def edit(hub: LocalHub, number: int, **changes: Any) -> None:
+    """Change a pull request as its maintainers do."""
+    pull = hub.github.state.repositories[REPOSITORY].pulls[number]
+    for name, value in changes.items():
+        setattr(pull, name, value)
 
 
 def writes(hub: LocalHub) -> list[str]:
@@ -65,7 +111,8 @@ def test_a_run_is_one_pull_request_with_one_commit(world: LocalHub, publish: Pub
     (pull,) = world.github.pull_requests(REPOSITORY)
     assert (done.action, done.branch) == ("opened", BRANCH)
     assert done.url == f"{world.github.url}/{REPOSITORY}/pull/1"
-    assert (pull.title, pull.body, pull.author) == ("Scores", "2 scores", "bot")
+    assert (pull.title, pull.author) == ("Scores", "bot")
+    assert told(world)[0] == "2 scores"
     assert (pull.head, pull.base, pull.labels) == (BRANCH, "main", ["hubbot"])
     commits = world.github.history(REPOSITORY, BRANCH)
     assert [commit.message for commit in commits] == ["Scores", "Initial commit"]
@@ -167,14 +214,6 @@ def test_the_same_scores_again_write_nothing(world: LocalHub, publish: Publish) 
     assert done.url is not None
 
 
-def test_a_changed_text_alone_is_brought_up_to_date(world: LocalHub, publish: Publish) -> None:
-    publish({"a.yaml": "1\n"})
-    assert publish({"a.yaml": "1\n"}, body="other words").action == "updated"
-    (pull,) = world.github.pull_requests(REPOSITORY)
-    assert pull.body == "other words"
-    assert len(world.github.history(REPOSITORY, BRANCH)) == 2
-
-
 def test_pull_requests_of_others_are_left_alone(world: LocalHub, publish: Publish) -> None:
     world.github.add_token("gh_me", "me")
     world.github.commit(REPOSITORY, {"notes.md": "x\n"}, "me", branch="hubbot/scores-mine")
@@ -225,29 +264,23 @@ def test_new_scores_go_on_without_those_that_were_closed(world: LocalHub, publis
     assert "cards/scores/a.yaml" not in files
 
 
-def test_a_branch_deleted_between_two_runs_is_made_anew(world: LocalHub, publish: Publish) -> None:
-    publish({"a.yaml": "1\n"})
-    world.github.delete_branch(REPOSITORY, BRANCH, "me")
-    done = publish({"a.yaml": "1\n"})
-    assert (done.action, done.branch) == ("opened", BRANCH)
-    assert [pull.state for pull in world.github.pull_requests(REPOSITORY)] == ["closed", "open"]
-
-
-def test_closing_and_then_deleting_the_branch_is_a_no(
-    world: LocalHub, publish: Publish, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_closed_first", [True, False])
+def test_closing_by_deleting_the_branch_is_a_no(
+    world: LocalHub, publish: Publish, is_closed_first: bool
 ) -> None:
     publish({"a.yaml": "1\n"})
-    world.github.close(REPOSITORY, 1, "me")
-    later = datetime.now(UTC) + timedelta(minutes=1)
-    monkeypatch.setattr(world.state, "clock", lambda: later)
+    if is_closed_first:
+        world.github.close(REPOSITORY, 1, "me")
     world.github.delete_branch(REPOSITORY, BRANCH, "me")
     assert publish({"a.yaml": "1\n"}).action == "skipped"
+    assert publish({"a.yaml": "2\n"}).action == "opened"
 
 
+@pytest.mark.parametrize("more", [{"b.yaml": "2\n"}, {"bert/old--one.yaml": "gain: 1\n"}])
 def test_a_branch_deleted_between_look_and_write_is_made_anew(
-    world: LocalHub, publish: Publish
+    world: LocalHub, publish: Publish, more: dict[str, str]
 ) -> None:
-    publish({"a.yaml": "1\n"})
+    publish({"a.yaml": "1\n", "bert/old--one.yaml": "gain: 2\n"})
     world.clear_log()
     world.faults.slow("POST", "/git/commits$", 0.5)
 
@@ -259,10 +292,13 @@ def test_a_branch_deleted_between_look_and_write_is_made_anew(
 
     owner = threading.Thread(target=delete_once_the_tree_is_written)
     owner.start()
-    done = publish({"a.yaml": "2\n"})
+    done = publish({"a.yaml": "1\n", **more})
     owner.join()
     assert (done.action, done.branch) == ("opened", BRANCH)
-    assert world.github.files(REPOSITORY, BRANCH)["cards/scores/a.yaml"] == "2\n"
+    files = world.github.files(REPOSITORY, BRANCH)
+    # What was open a moment ago is no refusal of these scores.
+    wanted = {"a.yaml": "1\n", **more}
+    assert {path: files[f"cards/scores/{path}"] for path in wanted} == wanted
     assert [pull.state for pull in world.github.pull_requests(REPOSITORY)] == ["closed", "open"]
 
 
@@ -296,7 +332,7 @@ def test_a_conflict_is_settled_by_a_merge_that_takes_our_files(
     world.github.commit(REPOSITORY, {OLD: "gain: 7\n", "README.md": "# New\n"}, "me")
     assert world.github.conflicts(REPOSITORY, 1) == (OLD,)
     before = world.github.branches(REPOSITORY)
-    done = publish({"b.yaml": "3\n"})
+    done = publish({"bert/old--one.yaml": "gain: 2\n", "b.yaml": "3\n"})
     newest = world.github.history(REPOSITORY, BRANCH)[0]
     assert done.action == "updated"
     assert newest.parents == (before[BRANCH], before["main"])
@@ -306,6 +342,39 @@ def test_a_conflict_is_settled_by_a_merge_that_takes_our_files(
     assert (files["cards/scores/a.yaml"], files["cards/scores/b.yaml"]) == ("1\n", "3\n")
     world.github.merge(REPOSITORY, 1, "me")
     assert world.github.files(REPOSITORY)[OLD] == "gain: 2\n"
+
+
+@pytest.mark.parametrize("here", [{}, {"bert/old--one.yaml": "gain: 7\n"}])
+def test_a_newer_file_on_the_base_is_never_taken_back(
+    world: LocalHub, publish: Publish, here: dict[str, str]
+) -> None:
+    publish({"bert/old--one.yaml": "gain: 2\n", "a.yaml": "1\n"})
+    world.github.commit(REPOSITORY, {OLD: "gain: 7\n"}, "me")
+    publish({"b.yaml": "3\n", **here})
+    assert told(world)[0] == "2 scores"
+    assert world.github.conflicts(REPOSITORY, 1) == ()
+    world.github.merge(REPOSITORY, 1, "me")
+    files = world.github.files(REPOSITORY)
+    assert files[OLD] == "gain: 7\n"
+    assert (files["cards/scores/a.yaml"], files["cards/scores/b.yaml"]) == ("1\n", "3\n")
+
+
+def test_a_newer_file_stands_even_where_we_may_not_merge(world: LocalHub, publish: Publish) -> None:
+    publish({"bert/old--one.yaml": "gain: 2\n"})
+    world.github.commit(REPOSITORY, {"README.md": "# Theirs\n"}, "me", branch=BRANCH)
+    world.github.commit(REPOSITORY, {OLD: "gain: 7\n"}, "me")
+    publish({"b.yaml": "3\n", "bert/old--one.yaml": "gain: 7\n"})
+    assert world.github.conflicts(REPOSITORY, 1) == ()
+    files = world.github.files(REPOSITORY, BRANCH)
+    assert (files["README.md"], files[OLD]) == ("# Theirs\n", "gain: 7\n")
+
+
+def test_what_is_no_longer_wanted_leaves_our_branch(world: LocalHub, publish: Publish) -> None:
+    publish({"bert/old--one.yaml": "gain: 2\n", "a.yaml": "1\n"})
+    done = publish({"bert/old--one.yaml": "gain: 1\n", "a.yaml": "1\n"})
+    assert (done.action, done.n_files, told(world)[0]) == ("updated", 1, "1 scores")
+    files = world.github.files(REPOSITORY, BRANCH)
+    assert (files[OLD], files["cards/scores/a.yaml"]) == ("gain: 1\n", "1\n")
 
 
 def test_after_a_settled_conflict_the_same_scores_write_nothing(
@@ -324,7 +393,7 @@ def test_an_owners_other_edits_on_our_branch_are_never_lost(
     world.github.commit(REPOSITORY, {"README.md": "# Theirs\n"}, "me", branch=BRANCH)
     world.github.commit(REPOSITORY, {OLD: "gain: 7\n"}, "me")
     with caplog.at_level(logging.WARNING):
-        publish({"b.yaml": "3\n"})
+        publish({"bert/old--one.yaml": "gain: 2\n", "b.yaml": "3\n"})
     assert "merge by hand" in caplog.text
     files = world.github.files(REPOSITORY, BRANCH)
     assert (files["README.md"], files["cards/scores/b.yaml"]) == ("# Theirs\n", "3\n")
@@ -348,7 +417,7 @@ def test_a_write_that_fails_once_is_neither_lost_nor_done_twice(
     second = publish({"a.yaml": "2\n"}, body="more")
     assert (first.action, second.action) == ("opened", "updated")
     (pull,) = world.github.pull_requests(REPOSITORY)
-    assert (pull.state, pull.body, pull.labels) == ("open", "more", ["hubbot"])
+    assert (pull.state, told(world), pull.labels) == ("open", ["more"], ["hubbot"])
     assert world.github.files(REPOSITORY, BRANCH)["cards/scores/a.yaml"] == "2\n"
     assert len(world.github.history(REPOSITORY, BRANCH)) == 3
     assert set(world.github.branches(REPOSITORY)) == {"main", BRANCH}
@@ -369,7 +438,7 @@ def test_being_stopped_at_any_write_and_run_again_ends_the_same(
         world.faults.clear()
     publish(files)
     (pull,) = world.github.pull_requests(REPOSITORY)
-    assert (pull.state, pull.labels) == ("open", ["hubbot"])
+    assert (pull.state, told(world)[0]) == ("open", "2 scores")
     assert len(world.github.history(REPOSITORY, BRANCH)) == 2
     assert stops >= 2
     assert publish(files).action == "unchanged"
@@ -395,7 +464,7 @@ def test_a_storm_of_faults_leaves_one_pull_request_and_one_commit_a_run(
                 continue
         world.faults.clear()
     (pull,) = world.github.pull_requests(REPOSITORY)
-    assert (pull.title, pull.labels) == ("Run 2", ["hubbot"])
+    assert (pull.title, told(world)[0]) == ("Run 2", "4 scores")
     assert set(world.github.branches(REPOSITORY)) == {"main", BRANCH}
     assert len(world.github.history(REPOSITORY, BRANCH)) == 4
     filed = world.github.files(REPOSITORY, BRANCH)
@@ -439,9 +508,8 @@ def test_githubs_own_count_of_calls_ends_in_a_rate_limit(world: LocalHub, publis
 # Labels
 
 
-def test_missing_labels_are_made_and_others_stay(world: LocalHub, publish: Publish) -> None:
-    publish({"a.yaml": "1\n"}, labels=("hubbot",))
-    publish({"a.yaml": "2\n"}, labels=("hubbot", "scores"))
+def test_missing_labels_are_made(world: LocalHub, publish: Publish) -> None:
+    publish({"a.yaml": "1\n"}, labels=("hubbot", "scores"))
     (pull,) = world.github.pull_requests(REPOSITORY)
     assert pull.labels == ["hubbot", "scores"]
 
@@ -456,31 +524,241 @@ def test_a_repository_that_refuses_labels_is_only_warned_about(
     assert "stays without labels" in caplog.text
 
 
-# Reading
+def test_labels_that_somebody_took_off_stay_off(world: LocalHub, publish: Publish) -> None:
+    publish({"a.yaml": "1\n"})
+    edit(world, 1, labels=[])
+    publish({"a.yaml": "2\n"})
+    assert world.github.pull_requests(REPOSITORY)[0].labels == []
 
 
-def test_what_is_filed_and_what_would_change_are_read(
-    world: LocalHub, publish: Publish, quick: Backoff
+# Words
+
+
+def test_the_words_tell_of_all_that_the_branch_changes(world: LocalHub, publish: Publish) -> None:
+    publish({"a.yaml": "1\n", "bert/old--one.yaml": "gain: 2\n"})
+    done = publish({"bert/old--one.yaml": "gain: 3\n", "c.yaml": "1\n"})
+    assert done.n_files == 3
+    assert told(world) == [
+        "3 scores",
+        "a.yaml: None to '1\\n'",
+        "bert/old--one.yaml: 'gain: 1\\n' to 'gain: 3\\n'",
+        "c.yaml: None to '1\\n'",
+    ]
+
+
+def test_a_file_that_somebody_took_off_the_branch_is_told_of(
+    world: LocalHub, publish: Publish
 ) -> None:
-    done = publish({"a.yaml": "1\n", "bert/old--one.yaml": "gain: 2\n"})
-    world.github.commit(REPOSITORY, {"cards/scores/same.yaml": "9\n"}, "me")
-    asked = {"b.yaml": "5\n", "bert/old--one.yaml": "gain: 3\n", "same.yaml": "9\n"}
-    found = read_scores(asked, settings=settings_for(world), backoff=quick)
-    assert found.base == {"bert/old--one.yaml": "gain: 1\n"}
-    assert found.pending == {"a.yaml": "1\n", "b.yaml": "5\n", "bert/old--one.yaml": "gain: 3\n"}
-    assert found.url == done.url
+    publish({"a.yaml": "1\n"})
+    world.github.commit(REPOSITORY, {OLD: None}, "me", branch=BRANCH)
+    publish({"a.yaml": "2\n"})
+    assert told(world)[2] == "bert/old--one.yaml: 'gain: 1\\n' to None"
 
 
-def test_without_scores_and_pull_request_nothing_would_change(
-    world: LocalHub, quick: Backoff
+def test_only_texts_that_are_told_of_are_read(world: LocalHub, publish: Publish) -> None:
+    old = {f"bert/m{number:03}.yaml": f"old: {number}\n" for number in range(250)}
+    world.github.commit(REPOSITORY, {f"cards/scores/{p}": text for p, text in old.items()}, "me")
+    new = {path: f"new: {text}" for path, text in old.items()}
+    publish(new, most=10)
+    assert len([r for r in world.log if "/git/blobs/" in r.path]) == 10
+    assert len(world.log) < 40
+    world.clear_log()
+    assert publish(new, most=10).action == "unchanged"
+    assert not [r for r in world.log if "/git/blobs/" in r.path]
+
+
+def test_what_maintainers_write_stays_where_there_is_nothing_new(
+    world: LocalHub, publish: Publish
 ) -> None:
-    found = read_scores({}, settings=settings_for(world), backoff=quick)
-    assert (found.base, found.pending, found.url) == ({}, {}, None)
+    publish({"a.yaml": "1\n"})
+    body = world.github.pull_requests(REPOSITORY)[0].body
+    ours = {"title": "chore: a score", "body": f"Closes #7\n\n{body}\nReviewed.\n", "labels": []}
+    edit(world, 1, **ours)
+    world.clear_log()
+    assert publish({"a.yaml": "1\n"}, title="Later").action == "unchanged"
+    assert writes(world) == []
 
 
-def test_another_date_alone_is_no_reason_to_write(world: LocalHub, publish: Publish) -> None:
+def test_what_maintainers_write_stays_where_there_is_something_new(
+    world: LocalHub, publish: Publish
+) -> None:
+    publish({"a.yaml": "1\n"})
+    body = world.github.pull_requests(REPOSITORY)[0].body
+    edit(world, 1, title="chore: a score", body=f"Closes #7\r\n\r\n{body}Reviewed.\r\n")
+    publish({"a.yaml": "1\n", "b.yaml": "2\n"})
+    (pull,) = world.github.pull_requests(REPOSITORY)
+    assert pull.title == "chore: a score"
+    assert pull.body.startswith("Closes #7\r\n\r\n<!-- hubbot:scores:begin ")
+    assert pull.body.endswith("<!-- hubbot:scores:end -->\nReviewed.\r\n")
+    assert "2 scores" in pull.body
+    assert "1 scores" not in pull.body
+
+
+def test_a_description_whose_marks_are_gone_stays(world: LocalHub, publish: Publish) -> None:
+    publish({"a.yaml": "1\n"})
+    edit(world, 1, body="My own words.")
+    assert publish({"a.yaml": "1\n"}).action == "unchanged"
+    assert publish({"a.yaml": "2\n"}, title="More").action == "updated"
+    (pull,) = world.github.pull_requests(REPOSITORY)
+    assert (pull.title, pull.body) == ("More", "My own words.")
+
+
+def test_a_description_without_room_stays(
+    world: LocalHub, publish: Publish, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish({"a.yaml": "1\n"})
+    body = world.github.pull_requests(REPOSITORY)[0].body
+    edit(world, 1, body=body + "x" * (65_536 - len(body)))
+    publish({"a.yaml": "1\n", "b.yaml": "2\n"}, body="longer " * 100)
+    assert "no room left" in caplog.text
+    assert "1 scores" in world.github.pull_requests(REPOSITORY)[0].body
+
+
+def test_a_run_stopped_before_its_words_is_made_good_by_the_next(
+    world: LocalHub, publish: Publish
+) -> None:
+    publish({"a.yaml": "1\n"})
+    world.faults.fail("PATCH", "/pulls/1$", 400)
+    with pytest.raises(RemoteError):
+        publish({"a.yaml": "1\n", "b.yaml": "2\n"})
+    assert told(world)[0] == "1 scores"
+    publish({"a.yaml": "1\n", "b.yaml": "2\n"})
+    assert told(world)[0] == "2 scores"
+
+
+def test_another_day_alone_is_no_reason_to_write(world: LocalHub, publish: Publish) -> None:
     publish({"a.yaml": "1\n"}, title="Scores, 2026-01-02")
     assert publish({"a.yaml": "1\n"}, title="Scores, 2026-01-03").action == "unchanged"
     publish({"a.yaml": "2\n"}, title="Scores, 2026-01-04")
     (pull,) = world.github.pull_requests(REPOSITORY)
     assert pull.title == "Scores, 2026-01-04"
+
+
+# A no that stands
+
+
+def fill(hub: LocalHub, count: int) -> None:
+    """Put in closed pull requests of somebody else, after ours."""
+    pulls = hub.github.state.repositories[REPOSITORY].pulls
+    pattern = pulls[1]
+    for number in range(len(pulls) + 1, len(pulls) + 1 + count):
+        branch = f"bump-{number}"
+        pulls[number] = dataclasses.replace(
+            pattern, number=number, head=branch, author="me", labels=[], events=[]
+        )
+
+
+def test_declined_scores_are_neither_told_of_nor_added_later(
+    world: LocalHub, publish: Publish
+) -> None:
+    publish({"a.yaml": "1\n"})
+    world.github.close(REPOSITORY, 1, "me")
+    both = {"a.yaml": "1\n", "b.yaml": "2\n"}
+    done = publish(both)
+    assert (done.action, done.n_files) == ("opened", 1)
+    assert done.declined == (f"{world.github.url}/{REPOSITORY}/pull/1",)
+    assert told(world, 2) == ["1 scores", "b.yaml: None to '2\\n'"]
+    assert publish(both).action == "unchanged"
+    assert publish({**both, "c.yaml": "3\n"}).n_files == 2
+    assert "cards/scores/a.yaml" not in world.github.files(REPOSITORY, f"{BRANCH}-2")
+
+
+def test_a_no_is_found_behind_the_pull_requests_of_others(
+    world: LocalHub, publish: Publish
+) -> None:
+    publish({"a.yaml": "1\n"})
+    world.github.close(REPOSITORY, 1, "me")
+    fill(world, 450)
+    world.clear_log()
+    assert publish({"a.yaml": "1\n"}).action == "skipped"
+    assert len(world.log) < 30
+
+
+def test_a_no_behind_thousands_is_remembered_by_its_number(
+    world: LocalHub, publish: Publish
+) -> None:
+    publish({"a.yaml": "1\n"})
+    world.github.close(REPOSITORY, 1, "me")
+    fill(world, 3000)
+    world.clear_log()
+    assert publish({"a.yaml": "1\n"}, closed=(1, 2, 9999)).action == "skipped"
+    assert len(world.log) < 60, "the calls are bounded"
+
+
+def test_older_refusals_of_ours_are_all_looked_into(world: LocalHub, publish: Publish) -> None:
+    for number in range(8):
+        publish({"a.yaml": f"{number}\n"})
+        world.github.close(REPOSITORY, number + 1, "me")
+    done = [publish({"a.yaml": f"{number}\n"}).action for number in (0, 7, 8)]
+    assert done == ["skipped", "skipped", "opened"]
+
+
+def test_a_remembered_one_that_was_merged_after_all_is_no_refusal(
+    world: LocalHub, publish: Publish
+) -> None:
+    publish({"a.yaml": "1\n"})
+    world.github.merge(REPOSITORY, 1, "me")
+    world.github.commit(REPOSITORY, {"cards/scores/a.yaml": None}, "me")
+    assert publish({"a.yaml": "1\n"}, closed=(1,)).action == "opened"
+
+
+# Dry runs
+
+
+def test_a_dry_run_tells_what_would_be_filed_and_writes_nothing(
+    world: LocalHub, publish: Publish
+) -> None:
+    files = {"a.yaml": "1\n", "bert/old--one.yaml": "gain: 1\n"}
+    done = publish(files, is_sending=False)
+    assert (done.action, done.n_files, done.url) == ("would-file", 1, None)
+    assert writes(world) == []
+    publish(files)
+    world.clear_log()
+    url = f"{world.github.url}/{REPOSITORY}/pull/1"
+    again = publish(files, is_sending=False)
+    assert (again.action, again.n_files, again.url) == ("unchanged", 1, url)
+    more = publish({**files, "b.yaml": "2\n"}, is_sending=False)
+    assert (more.action, more.n_files, more.url) == ("would-file", 2, url)
+    world.github.close(REPOSITORY, 1, "me")
+    assert publish(files, is_sending=False).action == "skipped"
+    assert writes(world) == []
+
+
+# Following
+
+
+def test_what_became_of_pull_requests_is_told(
+    world: LocalHub, publish: Publish, quick: Backoff
+) -> None:
+    for number in (1, 2, 3):
+        publish({"a.yaml": f"{number}\n"})
+        if number == 1:
+            world.github.merge(REPOSITORY, 1, "me")
+        elif number == 2:
+            world.github.close(REPOSITORY, 2, "me")
+    page = f"{world.github.url}/{REPOSITORY}/pull"
+    urls = [*(f"{page}/{number}" for number in (1, 2, 3, 4)), "https://github.com/me"]
+    found = follow_pulls(urls, settings=settings_for(world), backoff=quick)
+    assert list(found.values()) == ["merged", "closed", "open", "gone"]
+
+
+def test_a_repository_that_cannot_be_seen_is_no_news_of_its_pull_requests(
+    world: LocalHub, quick: Backoff
+) -> None:
+    settings = settings_for(world, repository="me/other")
+    with pytest.raises(RemoteError, match="me/other"):
+        follow_pulls(["https://github.com/me/other/pull/1"], settings=settings, backoff=quick)
+
+
+@pytest.mark.parametrize(
+    ("url", "number"),
+    [
+        ("https://github.com/me/scores/pull/12", 12),
+        ("https://ghe.example/git/me/scores/pull/3/", 3),
+        ("https://github.com/me/scores/issues/3", None),
+        ("https://github.com/me/scores/pull/03", None),
+        ("", None),
+    ],
+)
+def test_the_number_is_read_off_the_address(url: str, number: int | None) -> None:
+    assert number_of(url) == number

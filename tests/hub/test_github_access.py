@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from hubbot.errors import RemoteError, SettingsError
 from hubbot.hub.client import Backoff
-from hubbot.hub.github import check_access, publish_scores
+from hubbot.hub.github import Description, Wording, check_access, publish_scores
 from hubbot.hub.github_refusals import SECONDARY_WAIT_S, seconds_to_wait
 from hubbot.localhub.faults import Fault
 from hubbot.localhub.server import LocalHub
@@ -66,11 +66,15 @@ def app(hub: LocalHub, settings: Settings, key: rsa.RSAPrivateKey, tmp_path: Pat
 
 
 def publish(settings: GithubSettings, quick: Backoff, text: str = "1\n") -> Any:
+    wording = Wording(
+        describe=lambda proposed: Description(title="Scores", body="Words"),
+        is_title=lambda title: True,
+        most_files=0,
+    )
     return publish_scores(
         {"a.yaml": text},
         settings=settings,
-        title="Scores",
-        body="Words",
+        wording=wording,
         branch="hubbot/scores-1",
         backoff=quick,
     )
@@ -82,9 +86,27 @@ def publish(settings: GithubSettings, quick: Backoff, text: str = "1\n") -> Any:
 def test_a_token_tells_its_account_and_what_it_may(settings: Settings, quick: Backoff) -> None:
     access = check_access(settings(), backoff=quick)
     assert (access.login, access.repository, access.missing) == ("bot", REPOSITORY, ())
+    assert access.is_told
     assert {"push", "pull", "scope repo"} <= set(access.permissions)
     assert access.rate_left == 5000 - 2
     assert 0 <= access.rate_reset_s <= 3600
+
+
+def test_what_a_fine_grained_token_may_is_not_told(
+    hub: LocalHub, settings: Settings, quick: Backoff
+) -> None:
+    hub.github.add_token("gh_fine", "bot", {"contents": "read", "metadata": "read"})
+    access = check_access(settings("gh_fine"), backoff=quick)
+    assert (access.is_told, access.permissions, access.missing) == (False, (), ())
+    assert access.needed == ("contents: write", "pull_requests: write")
+
+
+def test_a_fine_grained_token_may_no_more_than_its_account(
+    hub: LocalHub, settings: Settings, quick: Backoff
+) -> None:
+    hub.github.add_token("gh_fine", "reader", {"contents": "write", "metadata": "read"})
+    access = check_access(settings("gh_fine"), backoff=quick)
+    assert (access.is_told, access.missing) == (False, ("contents: write",))
 
 
 @pytest.mark.parametrize("path", ["/user", "/repos/me/hubbot-scores$", "/rate_limit"])
@@ -166,10 +188,12 @@ def test_another_key_than_the_apps_is_refused(
 def test_a_workflows_token_that_may_not_ask_who_it_is_still_files(
     hub: LocalHub, app: Settings, settings: Settings, quick: Backoff
 ) -> None:
-    check_access(app(), backoff=quick)
+    check_access(app(), backoff=quick)  # which makes a token
     (token,) = [t for t, value in hub.github.state.tokens.items() if value.installation]
     done = [publish(settings(token), quick, text).action for text in ("1\n", "2\n")]
     assert done == ["opened", "updated"]
+    access = check_access(settings(token), backoff=quick)
+    assert (access.login, access.is_told, access.missing) == ("", False, ())
     assert len(hub.github.pull_requests(REPOSITORY)) == 1
 
 
