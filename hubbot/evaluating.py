@@ -12,6 +12,7 @@ from hubbot.comparing import check_cells, compare
 from hubbot.errors import (
     CheckpointError,
     DatasetError,
+    HubbotError,
     IntegrityError,
     ProbeError,
     RemoteError,
@@ -37,6 +38,9 @@ SEEDS = 5
 
 OnTarget = Callable[[str, TargetGain | str], None]
 """Told a target's name and its gain, or why there is none."""
+
+_FOR_GOOD = {"not_found", "revision_not_found", "gated", "disabled"}
+"""Kinds of refusal that say a data set is not there for us."""
 
 
 def ignore_target(name: str, gain: TargetGain | str) -> None:
@@ -127,12 +131,12 @@ def evaluate_checkpoint(
 
     base = base_of(checkpoint, settings, report)
     measured: dict[str, _Measured] = {}
-    failed: dict[str, str] = {}
+    failed: dict[str, HubbotError] = {}
     ready = _read_targets(targets, protocol, settings, report, failed)
     for target in ready:
         on_data(target)
-    for name, reason in failed.items():
-        on_target(name, reason)
+    for name, why in failed.items():
+        on_target(name, str(why))
     with Ledger(settings.ledger_file) as ledger:
         workload = Workload(report)
         bench = Bench(
@@ -147,7 +151,7 @@ def evaluate_checkpoint(
             except (CheckpointError, DatasetError, IntegrityError, ProbeError) as error:
                 if isinstance(error, CheckpointError) and not measured:
                     raise  # the next target would say the same
-                failed[target.name] = str(error)
+                failed[target.name] = error
                 on_target(target.name, str(error))
             else:
                 on_target(target.name, measured[target.name].gain)
@@ -162,7 +166,7 @@ def _read_targets(
     protocol: GainProtocol,
     settings: Settings,
     report: Report,
-    failed: dict[str, str],
+    failed: dict[str, HubbotError],
 ) -> list[Target]:
     """Make all targets ready before hours of training; why one cannot be had goes into failed."""
     specs, ready = targets_of(targets), []
@@ -171,7 +175,7 @@ def _read_targets(
         try:
             ready.append(read_target(spec.name, protocol.split_rule, settings))
         except (DatasetError, RemoteError) as error:
-            failed[spec.name] = str(error)
+            failed[spec.name] = error
     report("data sets", len(specs), len(specs))
     return ready
 
@@ -217,7 +221,8 @@ def evaluate_with_sample(
     require_extra("finetune", purpose="fine-tuning")
     settings = settings or load_settings()
     targets_of(targets)  # a misspelt name is told before gigabytes are fetched
-    checkpoint = obtain(model, settings, report=report)
+    trains = settings.finetune.trains
+    checkpoint = obtain(model, settings, report=report, needs_weights=trains)
     name = checkpoint.architecture.name
     protocol = gain_protocol_of(name, max_train=max_train, epochs=epochs, as_written=as_written)
     drawn = low_candidates(name, sample_low, settings, but=checkpoint.local.model)
@@ -263,7 +268,8 @@ def base_of(checkpoint: Checkpoint, settings: Settings, report: Report) -> Check
         IntegrityError: If the checkpoint holds the base model's very weights.
         HubbotError: As ``obtain``.
     """
-    base = obtain_base(checkpoint.architecture, settings, report=report)
+    trains = settings.finetune.trains
+    base = obtain_base(checkpoint.architecture, settings, report=report, needs_weights=trains)
     if base.local.weights_digest == checkpoint.local.weights_digest:
         raise IntegrityError(
             f"same weights: {checkpoint.local.model} holds the very weights of {base.local.model}; "
@@ -344,7 +350,7 @@ def _evaluation(
     base: Checkpoint,
     protocol: GainProtocol,
     measured: Mapping[str, _Measured],
-    failed: Mapping[str, str],
+    failed: Mapping[str, HubbotError],
 ) -> Evaluation:
     from hubbot.gains.paired import average_gain
 
@@ -360,6 +366,17 @@ def _evaluation(
         gains={name: item.gain for name, item in measured.items()},
         avg_gain=None if average is None else average.gain,
         avg_gain_se=None if average is None else average.se,
-        failed=dict(failed),
+        failed={name: str(error) for name, error in failed.items()},
+        unfinished=tuple(name for name, error in failed.items() if _may_do_better(error)),
         seconds=sum(sum(cell.seconds.values()) for cell in cells),
     )
+
+
+def _may_do_better(error: HubbotError) -> bool:
+    """Return whether a target that failed so may be measured another time.
+
+    A data set that the Hub is slow to hand out is told of like one that cannot be read at all.
+    """
+    if isinstance(error, RemoteError):
+        return error.kind not in _FOR_GOOD
+    return isinstance(error, DatasetError | ProbeError)

@@ -67,6 +67,9 @@ class Evaluation:
     """Its standard error over seeds, points; None for one seed."""
     failed: Mapping[str, str]
     """By target: why there is no gain."""
+    unfinished: tuple[str, ...] = ()
+    """Those of ``failed`` that may be measured another time: their data could not be read now, or
+    a fine-tuning did not come to its end."""
     seconds: float
     """Time that the cells took to train, those found in the ledger included."""
     record: Mapping[str, Any] = field(default_factory=dict)

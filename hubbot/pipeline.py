@@ -252,6 +252,7 @@ def annotate(
     model: str,
     *,
     record: Path | None = None,
+    is_trusted: bool = True,
     max_train: int | None = None,
     send: bool = False,
     confirm: Callable[[str], bool] = refuse,
@@ -263,7 +264,9 @@ def annotate(
     Args:
         model: Hub id, or ``id@revision``.
         record: File of a finished score record; None measures first.
-        max_train: As for ``probe``.
+        is_trusted: Whether the machine that wrote ``record`` is trusted; of another only numbers
+            are taken, if they hold.
+        max_train: As for ``probe``; of a record that is not trusted, what it has to be measured by.
         send: Whether to write to the Hub; without it nothing is written there.
         confirm: Asked once, with a sentence, before writing to somebody else's repository.
         settings: Read from flags, environment and file where None.
@@ -286,6 +289,10 @@ def annotate(
     account = writing_account(settings, remote, is_sending=send, confirm=confirm)
     if record is not None:
         scores = fitting_record(record, remote, settings)
+        if not is_trusted:
+            from hubbot.bot.handed_over import take_numbers
+
+            scores = take_numbers(scores, record, settings, max_train=max_train)
     else:
         pinned = f"{remote.model}@{remote.revision}"
         scores = _record_anew(pinned, max_train=max_train, settings=settings, report=report)

@@ -79,7 +79,8 @@ def sensitivity(
     choices = candidates_of(entry.name, settings, named=named)
     candidate, strong = next(within_reach(choices, entry.name, settings, report=report))
     # A copy of the base model is compared like any other: it shows what no difference looks like.
-    base = obtain_base(entry, settings, report=report)
+    trains = settings.finetune.trains
+    base = obtain_base(entry, settings, report=report, needs_weights=trains)
     workload = Workload(report)
     with Ledger(settings.ledger_file) as ledger:
         benches = [

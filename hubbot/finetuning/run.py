@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hubbot.errors import ProbeError, SettingsError
+from hubbot.errors import ProbeError, SettingsError, StorageError
 from hubbot.finetuning.job import SAVED, FinetuneJob, FinetuneOutput, TrainingProgress
 from hubbot.finetuning.outputs import read_output
 from hubbot.probing.job import ChildLimits
@@ -92,7 +92,9 @@ def _written(path: Path, advice: str = _OTHER_CACHE) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SettingsError(
+        # A folder that the user named is theirs to mend; the cache's disk is the machine's.
+        kind = StorageError if advice == _OTHER_CACHE else SettingsError
+        raise kind(
             f"{path}: cannot be written ({error.strerror or error}); free space or {advice}"
         ) from error
 

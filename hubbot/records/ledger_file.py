@@ -112,6 +112,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (target, architecture)
         ) WITHOUT ROWID""",
     ),
+    (
+        "ALTER TABLE evaluations ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE sensed ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """The statements that lead from each version to the next. Add to the end; change none."""
 

@@ -66,13 +66,16 @@ class SensedRow:
     protocol: str
     """Identifier of the gain protocol."""
     state: str
-    """``measured``, ``published``, ``unpublished``, ``failed`` or ``refused``."""
+    """``measured`` or ``capped`` (its note is to be sent yet), ``stranger`` (its card belongs to
+    somebody who is not asked), ``published``, ``unpublished``, ``failed`` or ``refused``."""
     reason: str
     """Why, in a sentence."""
     note: str
     """What was found, as JSON."""
     url: str
     """Pull request on the data-set card; empty where there is none."""
+    attempts: int = 0
+    """Times that it failed with these weights."""
 
 
 class PassRows(LedgerFile):
@@ -296,16 +299,28 @@ class PassRows(LedgerFile):
     def note_sensed(self, row: SensedRow) -> None:
         """Write the sensitivity of a target; it takes the place of an earlier one.
 
+        Failures with the same weights are counted: one that has failed adds its ``attempts``, at
+        least 1, to those of before. The earlier one's pull request stays known.
+
         Raises:
             SettingsError: If the file cannot be written.
         """
         now = self.now()
+        adds = max(1, row.attempts) if row.state == "failed" else row.attempts
         with self.transaction():
             self.connection.execute(
-                "INSERT OR REPLACE INTO sensed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO sensed (target, architecture, weights_digest, model, protocol, "
+                "state, reason, note, url, changed, attempts) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "attempts = excluded.attempts + CASE WHEN excluded.state = 'failed' AND "
+                "weights_digest = excluded.weights_digest THEN attempts ELSE 0 END, "
+                "url = CASE WHEN excluded.url = '' THEN url ELSE excluded.url END, "
+                "weights_digest = excluded.weights_digest, model = excluded.model, "
+                "protocol = excluded.protocol, state = excluded.state, "
+                "reason = excluded.reason, note = excluded.note, changed = excluded.changed",
                 (
                     *(row.target, row.architecture, row.weights_digest, row.model, row.protocol),
-                    *(row.state, row.reason, row.note, row.url, now),
+                    *(row.state, row.reason, row.note, row.url, now, adds),
                 ),
             )
 
@@ -317,7 +332,7 @@ class PassRows(LedgerFile):
         """
         names = (
             *("target", "architecture", "weights_digest", "model", "protocol", "state"),
-            *("reason", "note", "url"),
+            *("reason", "note", "url", "attempts"),
         )
         with self.translated():
             rows = self.connection.execute(
@@ -326,7 +341,9 @@ class PassRows(LedgerFile):
         for row in rows:
             yield SensedRow(**dict(zip(names, row, strict=True)))
 
-    def note_evaluated(self, model: str, weights_digest: str, *, state: str, reason: str) -> None:
+    def note_evaluated(
+        self, model: str, weights_digest: str, *, state: str, reason: str, attempts: int = 1
+    ) -> None:
         """Write what came of measuring a checkpoint's gains.
 
         Args:
@@ -334,6 +351,7 @@ class PassRows(LedgerFile):
             weights_digest: Of its weights; other weights may be tried again.
             state: ``measured``, ``failed`` or ``refused``.
             reason: Why, in a sentence.
+            attempts: What is added to the failures counted so far, where it failed.
 
         Raises:
             SettingsError: If the file cannot be written.
@@ -341,8 +359,11 @@ class PassRows(LedgerFile):
         now = self.now()
         with self.transaction():
             self.connection.execute(
-                "INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?)",
-                (model, weights_digest, state, reason, now),
+                "INSERT INTO evaluations (model, weights_digest, state, reason, changed, attempts) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state, "
+                "reason = excluded.reason, changed = excluded.changed, "
+                "attempts = attempts + excluded.attempts",
+                (model, weights_digest, state, reason, now, attempts if state == "failed" else 0),
             )
 
     def evaluated(self) -> Mapping[tuple[str, str], str]:
@@ -356,6 +377,23 @@ class PassRows(LedgerFile):
                 "SELECT model, weights_digest, state FROM evaluations ORDER BY 1, 2"
             ).fetchall()
         return {(model, digest): state for model, digest, state in rows}
+
+    def evaluations_to_repeat(self, most_attempts: int) -> Mapping[tuple[str, str], int]:
+        """Return how often measuring gains failed, by model and weights, where it may yet succeed.
+
+        Args:
+            most_attempts: Failures from which on it is given up.
+
+        Raises:
+            SettingsError: If the file cannot be read.
+        """
+        with self.translated():
+            rows = self.connection.execute(
+                "SELECT model, weights_digest, attempts FROM evaluations "
+                "WHERE state = 'failed' AND attempts < ? ORDER BY 1, 2",
+                (most_attempts,),
+            ).fetchall()
+        return {(model, digest): attempts for model, digest, attempts in rows}
 
 
 class BotLedger(CheckpointRows, PassRows):

@@ -223,7 +223,7 @@ def test_a_reference_is_of_one_machine_model_protocol_and_data(
 
 
 def test_a_sensitivity_takes_the_place_of_the_earlier_one(ledger: BotLedger) -> None:
-    common = {
+    common: dict[str, Any] = {
         "target": "rte",
         "architecture": "roberta-base",
         "protocol": "gain-roberta@1",
@@ -232,7 +232,7 @@ def test_a_sensitivity_takes_the_place_of_the_earlier_one(ledger: BotLedger) -> 
         "url": "",
     }
     first = SensedRow(weights_digest="w1", model="a/b", state="measured", **common)
-    second = SensedRow(weights_digest="w2", model="c/d", state="failed", **common)
+    second = SensedRow(weights_digest="w2", model="c/d", state="measured", **common)
     other = SensedRow(
         weights_digest="w1", model="a/b", state="measured", **(common | {"target": "cola"})
     )
