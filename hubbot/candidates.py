@@ -176,7 +176,9 @@ def within_reach(
     error: RemoteError | CheckpointError | None = None
     for candidate in candidates:
         try:
-            checkpoint = obtain(candidate.model, settings, report=report)
+            # Where nothing is trained, cells are found by the weights' digest alone.
+            trains = settings.finetune.trains
+            checkpoint = obtain(candidate.model, settings, report=report, needs_weights=trains)
             _check_kind(checkpoint, wanted)
         except (RemoteError, CheckpointError) as found:
             if isinstance(found, RemoteError) and found.kind in _NOT_ITS_FAULT:

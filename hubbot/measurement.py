@@ -95,13 +95,17 @@ class Checkpoint:
     """Seconds the download took."""
 
 
-def obtain(model: str, settings: Settings, *, report: Report = no_report) -> Checkpoint:
+def obtain(
+    model: str, settings: Settings, *, report: Report = no_report, needs_weights: bool = True
+) -> Checkpoint:
     """Resolve, recognise and download a checkpoint; the weights come last.
 
     Args:
         model: Hub id, ``id@revision``, or a folder.
         settings: Caps, token and folders.
         report: Told how far the download is.
+        needs_weights: Whether they are opened; if not, the Hub's word for their digest is enough
+            and they are not fetched.
 
     Raises:
         RemoteError: If the Hub does not hand it out.
@@ -109,6 +113,7 @@ def obtain(model: str, settings: Settings, *, report: Report = no_report) -> Che
     """
     from hubbot.hub.cards import read_file
     from hubbot.hub.checkpoints import resolve_checkpoint
+    from hubbot.hub.described import describe_checkpoint
     from hubbot.hub.download import download_checkpoint
 
     view_dir = settings.cache_dir / "checkpoints"
@@ -126,16 +131,30 @@ def obtain(model: str, settings: Settings, *, report: Report = no_report) -> Che
         )
     config = read_config(content, model=remote.model)
     architecture = recognise(config, remote.base_models, model=remote.model)
+    allow_bin = may_read_bin(architecture, remote.model, settings)
+    if not needs_weights:
+        local = describe_checkpoint(
+            remote,
+            api=api,
+            limits=settings.download,
+            view_dir=settings.cache_dir / "described",
+            allow_bin=allow_bin,
+        )
+        return _obtained(local, architecture, begun)
     local = download_checkpoint(
         remote,
         api=api,
         limits=settings.download,
         view_dir=view_dir,
-        allow_bin=may_read_bin(architecture, remote.model, settings),
+        allow_bin=allow_bin,
         on_progress=lambda done, total: report(
             f"{remote.model}: download (MB)", _megabytes(done), _megabytes(total)
         ),
     )
+    return _obtained(local, architecture, begun)
+
+
+def _obtained(local: LocalCheckpoint, architecture: Architecture, begun: float) -> Checkpoint:
     return Checkpoint(local=local, architecture=architecture, download_s=time.monotonic() - begun)
 
 
@@ -310,7 +329,11 @@ def _score(
 
 
 def obtain_base(
-    architecture: Architecture, settings: Settings, *, report: Report = no_report
+    architecture: Architecture,
+    settings: Settings,
+    *,
+    report: Report = no_report,
+    needs_weights: bool = True,
 ) -> Checkpoint:
     """Return the base model of an architecture; resolved and downloaded once, then kept.
 
@@ -321,6 +344,7 @@ def obtain_base(
         architecture: Entry of the catalog.
         settings: Caps, token and folders.
         report: Told how far the download is.
+        needs_weights: As for ``obtain``; without them nothing is kept.
 
     Raises:
         HubbotError: As ``obtain``.
@@ -332,7 +356,9 @@ def obtain_base(
     locked = read_revisions(settings.revisions_file).models.get(architecture.hub_id)
     revision = architecture.revision or locked
     name = f"{architecture.hub_id}@{revision}" if revision else architecture.hub_id
-    checkpoint = obtain(name, settings, report=report)
+    checkpoint = obtain(name, settings, report=report, needs_weights=needs_weights)
+    if not needs_weights:
+        return checkpoint
     kept.parent.mkdir(parents=True, exist_ok=True)
     partial = kept.with_suffix(f".{os.getpid()}.part")  # two runs may both be the first
     values = asdict(checkpoint.local) | {"folder": str(checkpoint.local.folder)}

@@ -1,11 +1,13 @@
 """``collect``: results of shards checked, merged into the ledger and published.
 
 A runner that opens strangers' weights may be taken over by one of them, so what a shard wrote is
-not trusted for its word. Each file has to have the digest that its manifest names, be of this plan
-and of this shard's list, and agree with itself (``shard_checks.py``); its weights have to be those
-that the Hub announces for that commit. Whatever follows from its numbers (the predicted gain and
-all sentences of a card) is made anew here, so that no text of a shard reaches a card. A shard that
-is lost leaves its checkpoints to the next plan; one that ran twice is taken once.
+not trusted for its word. Each file has to have the digest that its manifest names, lie in the
+folder of its shard (``shard_gathering.py``), be of this plan and of this shard's list, and agree
+with itself (``shard_checks.py``); its weights have to be those that the Hub announces for that
+commit. Fine-tunings have to be those that the list asks for (``shard_judging.py``). Whatever
+follows from its numbers (the predicted gain and all sentences of a card) is made anew here, so that
+no text of a shard reaches a card. A shard that is lost leaves its checkpoints to the next plan; one
+that ran twice is taken once; one that wrote what nobody foresaw loses that result alone.
 
 What this cannot do: prove a number. Whoever holds a runner can invent an accuracy that fits all
 checks, pass a checkpoint over as skipped or refused, or have a first reference probe lie, after
@@ -18,17 +20,18 @@ runners that are thrown away after one job.
 import datetime
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hubbot.bot.cards import publish_records
+from hubbot.bot.collected import Collected
+from hubbot.bot.corrections import find_moved
 from hubbot.bot.following import follow_pull_requests
 from hubbot.bot.locking import only_one
 from hubbot.bot.measuring import GONE, draw_bands
 from hubbot.bot.renaming import go_on_under
 from hubbot.bot.scores import file_scores
-from hubbot.bot.shard_checks import Gathered, RejectedError, gather, record_to_keep
+from hubbot.bot.shard_checks import RejectedError, record_to_keep
 from hubbot.bot.shard_files import (
     SAME_REVISION,
     KnownReference,
@@ -37,8 +40,12 @@ from hubbot.bot.shard_files import (
     WorkList,
     read_plan,
 )
-from hubbot.bot.shard_targets import merge_targets
-from hubbot.bot.workplace import Budget, Workplace
+from hubbot.bot.shard_gathering import Gathered, gather
+from hubbot.bot.shard_merging import merge_targets
+from hubbot.bot.summary import spelt
+from hubbot.bot.target_errors import raise_for_all
+from hubbot.bot.targets import send_waiting
+from hubbot.bot.workplace import Budget, OnCard, Workplace, ignore_card
 from hubbot.catalog.architectures import find_architecture
 from hubbot.errors import HubbotError, RemoteError, SettingsError
 from hubbot.extras import require_extra
@@ -46,6 +53,7 @@ from hubbot.gains.calibration_file import load_calibrations
 from hubbot.measurement import Report, hub_api, no_report
 from hubbot.printable import printable
 from hubbot.records.checkpoint_rows import OPEN_STATES, CheckpointRow, State
+from hubbot.records.filed import take_over_filed
 from hubbot.records.measured import write_probed
 from hubbot.records.pass_rows import BotLedger, ReferenceKey
 from hubbot.records.store import record_file
@@ -58,35 +66,6 @@ _KEPT = ("recorded", "skipped", "refused", "failed")
 _MEASURED = ("recorded", "published", "unpublished")
 
 
-@dataclass(slots=True, kw_only=True)
-class Collected:
-    """What ``hubbot collect`` did."""
-
-    plan: str
-    """Digest of the plan."""
-    taken: int = 0
-    """Results that were taken over."""
-    repeated: int = 0
-    """Results that came twice and agree."""
-    missing: list[str] = field(default_factory=list)
-    """Checkpoints without a result: the next plan has them again."""
-    rejected: dict[str, str] = field(default_factory=dict)
-    """Results that are not taken, by file or checkpoint, and why; the next plan has them again."""
-    states: dict[str, int] = field(default_factory=dict)
-    """Checkpoints taken over, by state."""
-    n_opened: int = 0
-    """Pull requests opened on cards."""
-    scores: dict[str, Any] = field(default_factory=dict)
-    """Pull request with the score records."""
-    problems: list[str] = field(default_factory=list)
-    """What else went wrong."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every checkpoint of the plan has a result that was taken."""
-        return not (self.missing or self.rejected or self.problems)
-
-
 def collect(
     results: Path,
     *,
@@ -94,15 +73,17 @@ def collect(
     send: bool = False,
     settings: Settings | None = None,
     report: Report = no_report,
+    on_card: OnCard = ignore_card,
 ) -> Collected:
     """Check, merge and publish what shards found.
 
     Args:
-        results: Folder with a folder for each shard's results, at any depth.
+        results: Folder with a folder ``shard-N`` for each shard N, or such a folder.
         plan_file: ``plan.json``, with its work lists beside it.
         send: Whether pull requests are opened.
         settings: Read from flags, environment and file where None.
         report: Told how far it is.
+        on_card: Told what was or would be done to each card.
 
     Raises:
         SettingsError: If the plan is none, or another pass is at work.
@@ -116,11 +97,13 @@ def collect(
     gathered = gather(results, plan, lists)
     found = Collected(
         plan=plan,
+        is_sending=send,
         repeated=gathered.repeated,
         rejected=gathered.rejected,
         problems=gathered.problems,
     )
     with only_one(settings.ledger_file), BotLedger(settings.ledger_file) as ledger:
+        take_over_filed(settings)
         work = Workplace(
             ledger=ledger,
             settings=settings,
@@ -128,16 +111,33 @@ def collect(
             number=ledger.begin_pass(),
             is_sending=send,
             report=report,
+            on_card=on_card,
         )
+        known = set(ledger.opt_outs())
         _merge(work, lists, gathered, found)
         follow_pull_requests(work)
-        merge_targets(work, lists, gathered.cells, gathered.outcomes)
+        find_moved(work)
+        merge_targets(work, lists, gathered)
+        send_waiting(work, ())
         publish_records(work, ())
         found.scores = file_scores(work)
-        found.n_opened = work.n_opened
-        found.problems += work.problems
+        _sum_up(work, found)
+        found.opt_outs = {name: why for name, why in ledger.opt_outs().items() if name not in known}
         ledger.end_pass(work.number, {"collected": found.taken, "stopped": ""})
     return found
+
+
+def _sum_up(work: Workplace, found: Collected) -> None:
+    found.n_opened = work.n_opened
+    found.problems += work.problems
+    found.touched = spelt(work.ledger.count_checkpoints(pass_number=work.number))
+    found.events = dict(work.events)
+    price, measured = work.settings.bot.price_per_hour, work.n_measured
+    found.seconds = round(found.seconds, 1)
+    found.seconds_per_model = round(found.seconds / measured, 2) if measured else None
+    if price is not None:
+        found.cost = round(price * found.seconds / 3600, 4)
+        found.cost_per_model = round(found.cost / measured, 4) if measured else None
 
 
 def _merge(
@@ -151,13 +151,32 @@ def _merge(
             if one.model not in gathered.rejected:
                 found.missing.append(one.model)
             continue
-        try:
-            _take(work, one, result, found)
-        except RejectedError as error:
-            found.rejected[one.model] = str(error)
+        _take_safely(work, one, result, found)
         work.report("results", number, len(planned))
     _keep_references(work, gathered.references)
     draw_bands(work.ledger)
+
+
+def _take_safely(work: Workplace, one: ShardModel, result: ShardResult, found: Collected) -> None:
+    """Take a result over; whatever is wrong with it is its own fault, the others are taken.
+
+    Raises:
+        SettingsError: If the ledger or a record cannot be written.
+        RemoteError: If the token is refused, or the Hub could not be reached several times in a
+            row.
+    """
+    try:
+        _take(work, one, result, found)
+    except SettingsError:
+        raise
+    except (RejectedError, HubbotError) as error:
+        found.rejected[one.model] = printable(error, limit=1000)
+        if isinstance(error, HubbotError):
+            raise_for_all(work, error)
+    except Exception as error:
+        logger.exception("%s is not taken: an error that hubbot does not know", one.model)
+        why = f"an error that hubbot does not know: {error!r}"
+        found.rejected[one.model] = printable(why, limit=1000)
 
 
 def _take(work: Workplace, one: ShardModel, result: ShardResult, found: Collected) -> None:
@@ -179,6 +198,7 @@ def _take(work: Workplace, one: ShardModel, result: ShardResult, found: Collecte
     state: State = values.pop("state")
     work.ledger.note_checkpoint(one.model, state, **values)
     work.ledger.add_seconds(one.model, result.seconds)
+    found.seconds += result.seconds
     work.n_measured += state in ("recorded", "refused", "failed")
     found.taken += 1
     found.states[state] = found.states.get(state, 0) + 1

@@ -1,213 +1,56 @@
-"""Results of shards, gathered from disk and judged without asking anybody.
+"""One result of a shard, judged without asking anybody.
 
-A result is taken only if its manifest knows it, it is of this plan and list, and it agrees with
-itself, with the catalog and with what else the same machine measured. ``collecting.py`` asks the
-Hub about its weights.
+A result is taken only if it agrees with itself, with its list, with the calendar and with the
+catalog. ``shard_gathering.py`` reads the files; ``collecting.py`` asks the Hub about the weights.
 """
 
-import hashlib
+import datetime
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from statistics import NormalDist
 
 from pydantic import ValidationError
 
 from hubbot import __version__
-from hubbot.bot.shard_files import (
-    MANIFEST,
-    MAX_BYTES,
-    SAME_REVISION,
-    CellResult,
-    KnownReference,
-    Manifest,
-    ShardResult,
-    TargetOutcome,
-    WorkList,
-    first_problem,
-)
-from hubbot.bot.shard_targets import cell_of
+from hubbot.bot.shard_files import SAME_REVISION, ShardResult, WorkList, first_problem
+from hubbot.bot.shard_values import MAX_SECONDS, is_plain
 from hubbot.catalog.architectures import find_architecture, lineage
-from hubbot.errors import HubbotError
+from hubbot.catalog.datasets import get_dataset, published_rows
+from hubbot.catalog.protocols import get_protocol
 from hubbot.gains.calibration_file import Calibrations
 from hubbot.gains.flags import FUSED, SPECIALISED, TRAINED_ON_MNLI, TRAINED_ON_NLI
 from hubbot.pipeline import PROTOCOL
 from hubbot.printable import printable
-from hubbot.records.cells import Cell
 from hubbot.records.from_probe import predicted_anew
 from hubbot.records.record import SCHEMA_VERSION, Record
-from hubbot.schema import DEFAULT_HEAD
+from hubbot.schema import DEFAULT_HEAD, HeadName, Interval
 
 NO_GAIN = "No gain is predicted: there is no LP gain, since the base model's probe was not usable."
 """Said on a card in the place of a shard's own words."""
 
+_NO_PREDICTION = {
+    **dict.fromkeys(("predicted_gain", "predicted_gain_interval", "probability_positive")),
+    **{"prediction_head": None, "interval_level": 0.9, "calibration": "", "target_group": ""},
+    "hubbot_version": __version__,
+}
+"""Values of a record without a prediction."""
 _ROUNDING = 1e-3
 """Points by which a record's numbers are rounded, and more."""
-_KEPT = ("recorded", "skipped", "refused", "failed")
 _FLAGS = {TRAINED_ON_MNLI, TRAINED_ON_NLI, FUSED, SPECIALISED, "borrowed", "extrapolated"}
-_NOT_PLAIN = frozenset('<>[]{}`|*\\"')
-_LONGEST_NAME = 200
+_STAGE = re.compile(r"[A-Za-z0-9_ -]{1,40}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_MOST_NAMES = 20
+"""Stages or versions that a record may name."""
+_Z = NormalDist().inv_cdf(0.975)
 
 
 class RejectedError(Exception):
     """A result that is not taken; its text says why."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Gathered:
-    """What lies in a folder of results; filled while it is read."""
-
-    results: dict[str, ShardResult] = field(default_factory=dict)
-    """By model, those that may be taken."""
-    rejected: dict[str, str] = field(default_factory=dict)
-    """By file or model, and why."""
-    repeated: int = 0
-    """Results that came twice and agree."""
-    problems: list[str] = field(default_factory=list)
-    """What the shards say went wrong that belongs to no checkpoint."""
-    references: list[KnownReference] = field(default_factory=list)
-    """Reference probes of the shards."""
-    cells: list[Cell] = field(default_factory=list)
-    """Finished fine-tunings of the shards."""
-    outcomes: list[TargetOutcome] = field(default_factory=list)
-    """Sensitivities and evaluations that could not be measured."""
-
-
-def gather(results: Path, plan: str, lists: Mapping[int, WorkList]) -> Gathered:
-    """Return the results of a plan that pass every check which needs no network.
-
-    Args:
-        results: Folder with a folder for each shard, at any depth.
-        plan: Digest of the plan.
-        lists: Its work lists by shard.
-    """
-    found = Gathered()
-    for path in sorted(results.rglob(MANIFEST)):
-        for file, result in _read_shard(path, results, plan, lists, found):
-            _add(file, result, found, tolerance=lists[result.shard].tolerance_points)
-    for model in found.rejected:
-        found.results.pop(model, None)
-    return found
-
-
-def _add(file: str, result: ShardResult, found: Gathered, *, tolerance: float) -> None:
-    """Add a result; of two, one that came to an end goes before one that did not."""
-    other = found.results.get(result.model)
-    if other is None or (not _is_final(other) and _is_final(result)):
-        found.results[result.model] = result
-    elif _agree(other, result, tolerance):
-        found.repeated += 1
-    elif _is_final(result):
-        found.rejected[result.model] = (
-            f"two results that do not agree, the second in {file}; neither is taken, the next "
-            "plan has it again"
-        )
-
-
-def _is_final(result: ShardResult) -> bool:
-    return result.state in _KEPT and result.state != "failed"
-
-
-def _agree(one: ShardResult, other: ShardResult, tolerance: float) -> bool:
-    """Return whether two machines may have found both: the same but for what machines differ in."""
-    names = ("state", "code", "revision", "measured_revision", "weights_digest", "architecture")
-    if any(getattr(one, name) != getattr(other, name) for name in names):
-        return False
-    if one.record is None or other.record is None:
-        return one.record is other.record
-    first, second = Record.model_validate(one.record), Record.model_validate(other.record)
-    if first.protocol != second.protocol or set(first.lp_accuracy) != set(second.lp_accuracy):
-        return False
-    tables = [(first.lp_accuracy, second.lp_accuracy), (first.lp_gain or {}, second.lp_gain or {})]
-    return all(
-        abs(value - there.get(head, math.inf)) <= tolerance
-        for here, there in tables
-        for head, value in here.items()
-    )
-
-
-def _read_shard(
-    path: Path, results: Path, plan: str, lists: Mapping[int, WorkList], found: Gathered
-) -> Iterator[tuple[str, ShardResult]]:
-    place = path.relative_to(results)
-    try:
-        manifest = Manifest.model_validate_json(_read(path))
-        if manifest.plan != plan or manifest.shard not in lists:
-            raise RejectedError("the results of another plan")
-    except ValidationError as error:
-        found.rejected[printable(place)] = f"no manifest of a shard: {first_problem(error)}"
-        return
-    except RejectedError as error:
-        found.rejected[printable(place)] = str(error)
-        return
-    said = [f"shard {manifest.shard}: {printable(problem)}" for problem in manifest.problems]
-    found.problems += [problem for problem in said if problem not in found.problems]
-    read: list[tuple[str, ShardResult]] = []
-    before = len(found.rejected)
-    for name, digest in sorted(manifest.files.items()):
-        file = printable(place.with_name(Path(name).name or "nameless"))
-        try:
-            content = _read(path.with_name(Path(name).name or "nameless"))
-            read.append((file, _read_result(content, digest, lists[manifest.shard])))
-        except RejectedError as error:
-            found.rejected[file] = str(error)
-    found.outcomes += manifest.outcomes
-    for name, digest in sorted(manifest.cells.items()):
-        file = printable(place.with_name(Path(name).name or "nameless"))
-        try:
-            content = _read(path.with_name(Path(name).name or "nameless"))
-            found.cells.append(_read_cell(content, digest, lists[manifest.shard]))
-        except RejectedError as error:
-            found.rejected[file] = str(error)
-    yield from _of_one_base(read, found)
-    if len(found.rejected) == before:
-        found.references += manifest.references
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise RejectedError(f"named by the manifest but not there: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise RejectedError(f"over {MAX_BYTES} bytes: no result is as long")
-    return content
-
-
-def _read_cell(content: bytes, digest: str, work_list: WorkList) -> Cell:
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise RejectedError("its content is not what the manifest says: it was changed or cut off")
-    try:
-        result = CellResult.model_validate_json(content)
-        if (result.plan, result.shard) != (work_list.plan, work_list.shard):
-            raise RejectedError("it is of another plan or shard")
-        return cell_of(result, work_list)
-    except ValidationError as error:
-        raise RejectedError(f"no fine-tuning of a shard: {first_problem(error)}") from error
-    except (ValueError, HubbotError) as error:
-        raise RejectedError(printable(error)) from error
-
-
-def _read_result(content: bytes, digest: str, work_list: WorkList) -> ShardResult:
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise RejectedError("its content is not what the manifest says: it was changed or cut off")
-    try:
-        result = ShardResult.model_validate_json(content)
-    except ValidationError as error:
-        raise RejectedError(f"no result of a shard: {first_problem(error)}") from error
-    if (result.plan, result.shard) != (work_list.plan, work_list.shard):
-        raise RejectedError("it is of another plan or shard")
-    if result.model not in {one.model for one in work_list.models}:
-        raise RejectedError(
-            f"{printable(result.model)} is not on the list of shard {work_list.shard}"
-        )
-    _check_result(result, work_list)
-    return result
-
-
-def _check_result(result: ShardResult, work_list: WorkList) -> None:
+def check_result(result: ShardResult, work_list: WorkList) -> None:
     """Refuse a result that does not agree with itself, with its list or with the catalog."""
     has_record = result.state == "recorded" and result.code != SAME_REVISION
     if has_record != (result.record is not None):
@@ -246,6 +89,9 @@ def _check_record(record: Record, result: ShardResult, work_list: WorkList) -> N
     if record.protocol == small:
         _check_same_numbers(record, result)
     _check_words(record)
+    _check_times(record, work_list)
+    for head in record.lp_accuracy:
+        _check_numbers(record, head)
 
 
 def _check_same_numbers(record: Record, result: ShardResult) -> None:
@@ -253,11 +99,12 @@ def _check_same_numbers(record: Record, result: ShardResult) -> None:
     gains, intervals = record.lp_gain or {}, record.lp_gain_interval or {}
     found = (gains.get(DEFAULT_HEAD), *intervals.get(DEFAULT_HEAD, (None, None)))
     said = (result.lp_gain, *(result.lp_gain_interval or (None, None)))
-    if any(not _is_near(one, other) for one, other in zip(found, said, strict=True)):
+    if any(not is_near(one, other) for one, other in zip(found, said, strict=True)):
         raise RejectedError("its record and its result name different LP gains")
 
 
-def _is_near(one: float | None, other: float | None) -> bool:
+def is_near(one: float | None, other: float | None) -> bool:
+    """Return whether two numbers are the same but for rounding; None is only like None."""
     if one is None or other is None:
         return one is other
     return abs(one - other) <= _ROUNDING
@@ -274,34 +121,123 @@ def _check_words(record: Record) -> None:
         raise RejectedError(f"its record has a flag that hubbot does not set: {printable(odd[0])}")
     texts = (record.device, record.dtype, record.dataset_revision, record.hubbot_version)
     for text in (*texts, *record.versions, *record.versions.values()):
-        if len(text) > _LONGEST_NAME or not text.isprintable() or not _NOT_PLAIN.isdisjoint(text):
+        if not is_plain(text):
             raise RejectedError(f"its record names {printable(text, limit=80)!r}, which is no name")
+    stages = [name for name in record.seconds if not _STAGE.fullmatch(name)]
+    if stages or max(len(record.seconds), len(record.versions)) > _MOST_NAMES:
+        raise RejectedError("its record names stages or versions that no probe has")
 
 
-def _of_one_base(
-    read: Sequence[tuple[str, ShardResult]], found: Gathered
-) -> Iterator[tuple[str, ShardResult]]:
-    """Yield the results of a shard whose gains are over the base model that the others have, too.
+def _check_times(record: Record, work_list: WorkList) -> None:
+    # A clock that is ahead is forgiven a day; nothing of a plan is older than the plan.
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    if not work_list.made <= record.date <= today + datetime.timedelta(days=1):
+        raise RejectedError(
+            f"it was measured on {record.date}, the plan is of {work_list.made} and today is "
+            f"{today}; look at the machine's clock"
+        )
+    if any(value > MAX_SECONDS for value in record.seconds.values()):
+        raise RejectedError(f"a stage of it took longer than {MAX_SECONDS:.0f} s")
+
+
+def _check_numbers(record: Record, head: HeadName) -> None:
+    """Refuse numbers that no answers to the test rows give, and intervals that are too narrow.
+
+    Source:
+        The intervals of ``gains.intervals``. An accuracy over n rows and k seeds counts for at most
+        n * k independent answers; of a gain d, answers must differ in a share |d| at least, half of
+        which is asked for, since seeds may hang together in odd ways.
+    """
+    protocol = get_protocol(PROTOCOL)
+    n_rows = published_rows(get_dataset(protocol.dataset), "test")
+    n_answers = n_rows * (len(protocol.recipe.seeds) if head == "head" else 1)
+    accuracy, gain = record.lp_accuracy[head], (record.lp_gain or {}).get(head)
+    # Files of one's own may have fewer rows, which gives wider intervals.
+    if _COMMIT.fullmatch(record.dataset_revision):
+        for name, points in (("accuracy", accuracy), ("gain", gain or 0.0)):
+            if not _is_on_grid(points, n_answers):
+                raise RejectedError(
+                    f"its LP {name} ({head}) of {points} points is no whole number of {n_answers} "
+                    "answers"
+                )
+    known = record.lp_accuracy_interval.get(head)
+    if known is None or not _reaches(known, accuracy_interval_of(accuracy, n_answers)):
+        raise RejectedError(
+            f"its LP accuracy ({head}) of {accuracy} has the interval {known}; {n_answers} answers "
+            "leave more in doubt"
+        )
+    if gain is None:
+        return
+    least = 100 * _Z * max(1 / n_rows, 0.5 * math.sqrt(_least_variance(gain, n_answers)))
+    interval = (record.lp_gain_interval or {}).get(head)
+    if interval is None or not _reaches(interval, (gain - least, gain + least)):
+        raise RejectedError(
+            f"its LP gain ({head}) of {gain} has the interval {interval}; {n_answers} answers "
+            "leave more in doubt"
+        )
+
+
+def _is_on_grid(points: float, n_answers: int) -> bool:
+    # Four decimals are kept of a record's points.
+    answers = points * n_answers / 100
+    return abs(answers - round(answers)) <= 1e-4 * n_answers / 100 + 1e-6
+
+
+def accuracy_interval_of(accuracy: float, n_answers: int) -> Interval:
+    """Return the 95 % interval of an accuracy over independent answers, points.
+
+    Args:
+        accuracy: Points, 0 to 100.
+        n_answers: How many.
+
+    Source:
+        Wilson, "Probable inference" (1927).
+    """
+    share, scale = accuracy / 100, 1 + _Z**2 / n_answers
+    centre = (share + _Z**2 / (2 * n_answers)) / scale
+    half = _Z / scale * math.sqrt(share * (1 - share) / n_answers + (_Z / (2 * n_answers)) ** 2)
+    return 100 * max(centre - half, 0.0), 100 * min(centre + half, 1.0)
+
+
+def _least_variance(gain: float, n_answers: int) -> float:
+    share = min(abs(gain) / 100, 1.0)
+    return share * (1 - share) / n_answers
+
+
+def _reaches(interval: Interval, least: Interval) -> bool:
+    """Return whether an interval holds another, all but rounding; 100 points is the end of all."""
+    low, high = max(least[0], -100.0), min(least[1], 100.0)
+    return interval[0] <= low + _ROUNDING and interval[1] >= high - _ROUNDING
+
+
+def of_one_base(
+    read: Sequence[tuple[str, ShardResult]],
+) -> tuple[list[tuple[str, ShardResult]], dict[str, str]]:
+    """Split the results of a shard by whether their gains are over the base model of the others.
 
     Accuracy minus gain is the base model's accuracy, which a machine measures once: a single number
     that was changed afterwards does not fit the others.
+
+    Args:
+        read: Results with their files' names.
+
+    Returns:
+        Those that fit; why the others do not, by file.
     """
     bases = {file: _base_of(result) for file, result in read}
     usual: dict[tuple[str, ...], float] = {}
     for key in {base[0] for base in bases.values() if base is not None}:
         values = [base[1] for base in bases.values() if base is not None and base[0] == key]
-        near = Counter({one: sum(_is_near(one, other) for other in values) for one in values})
+        near = Counter({one: sum(is_near(one, other) for other in values) for one in values})
         (best, most), *_ = near.most_common(1)
         usual[key] = best if 2 * most > len(values) else math.nan
-    for file, result in read:
-        base = bases[file]
-        if base is None or _is_near(base[1], usual[base[0]]):
-            yield file, result
-            continue
-        found.rejected[file] = (
-            f"{result.model}: accuracy minus gain is {base[1]:.4f} for the base model, other "
-            "results of the shard have another; a number was changed, or the machine is not sound"
-        )
+    odd = {
+        file: f"{result.model}: accuracy minus gain is {base[1]:.4f} for the base model, other "
+        "results of the shard have another; a number was changed, or the machine is not sound"
+        for file, result in read
+        if (base := bases[file]) is not None and not is_near(base[1], usual[base[0]])
+    }
+    return [one for one in read if one[0] not in odd], odd
 
 
 def _base_of(result: ShardResult) -> tuple[tuple[str, ...], float] | None:
@@ -331,7 +267,7 @@ def record_to_keep(result: ShardResult, calibrations: Calibrations) -> Record:
     if record.lp_gain is None or DEFAULT_HEAD not in record.lp_gain:
         if record.predicted_gain is not None:
             raise RejectedError("it has a predicted gain without an LP gain")
-        return record.model_copy(update={"prediction_note": NO_GAIN})
+        return record.model_copy(update=_NO_PREDICTION | {"prediction_note": NO_GAIN})
     anew = predicted_anew(record, calibrations)
     is_same = _is_same_prediction(record, anew)
     # A shard may not have this machine's calibrations; then it used the packaged ones.
@@ -355,4 +291,4 @@ def _is_same_prediction(one: Record, other: Record) -> bool:
         )
         for record in (one, other)
     )
-    return all(_is_near(here, there) for here, there in zip(first, second, strict=True))
+    return all(is_near(here, there) for here, there in zip(first, second, strict=True))

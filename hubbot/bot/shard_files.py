@@ -1,18 +1,32 @@
 """The files that a plan and its shards hand to each other: work lists, results, manifests.
 
 What is read here was written on another machine, so each file is checked against its shape where it
-enters. What it says is judged in ``shard_checks.py``.
+enters. What it says is judged in ``shard_checks.py``; fine-tunings have theirs in
+``shard_cells.py``.
 """
 
+import datetime
 import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from hubbot import __version__
+from hubbot.bot.shard_values import (
+    CellName,
+    Commit,
+    Count,
+    Digest,
+    Hex,
+    PlainName,
+    ResultName,
+    Seconds,
+    ShardFile,
+    Text,
+)
 from hubbot.errors import SettingsError
 from hubbot.printable import printable
 from hubbot.records.checkpoint_rows import CheckpointRow, State
@@ -25,23 +39,17 @@ PLAN = "plan.json"
 SAME_REVISION = "same-revision"
 """Code of a checkpoint whose weights are those that were measured before: it has no new record."""
 
-MAX_BYTES = 1 << 20
-"""Largest file of a shard that is read; a result has some four thousand bytes."""
+MAX_BYTES = 1 << 16
+"""Largest result of a checkpoint that is read; one has some four thousand bytes."""
+MAX_MANIFEST_BYTES = 1 << 22
+"""Largest manifest that is read: one of forty thousand results."""
+MOST_PROBLEMS = 200
+"""Problems that a manifest tells of."""
 
 _NOT_OF_A_CODE = re.compile(r"[^\w -]")
 
-Text = Annotated[str, Field(max_length=4000)]
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
-Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")]
-"""Full commit hash, or nothing: a branch or the ref of a pull request could be anybody's."""
 
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ShardModel(_File):
+class ShardModel(ShardFile):
     """A checkpoint of a work list."""
 
     order: int
@@ -62,18 +70,18 @@ class ShardModel(_File):
     """Commit hash that was measured before; empty for none."""
 
 
-class KnownReference(_File):
+class KnownReference(ShardFile):
     """The first probe of a base model on a kind of device."""
 
-    architecture: Text
-    protocol: Text
-    device: Text
-    weights_digest: Text
-    dataset_revision: Text
+    architecture: PlainName
+    protocol: PlainName
+    device: PlainName
+    weights_digest: PlainName
+    dataset_revision: PlainName
     lp_accuracy: Annotated[float, Field(ge=0, le=100)]
 
 
-class PlannedSensitivity(_File):
+class PlannedSensitivity(ShardFile):
     """A sensitivity of a work list."""
 
     target: Text
@@ -86,21 +94,27 @@ class PlannedSensitivity(_File):
     """Its commit hash."""
     weights_digest: Text
     """Of its weights."""
+    attempts: Count = 0
+    """Times it failed before."""
 
 
-class PlannedEvaluation(_File):
+class PlannedEvaluation(ShardFile):
     """A checkpoint of a work list whose gains are measured by fine-tuning."""
 
+    architecture: Text
+    """Name in the catalog."""
     model: Text
     """Hub id."""
     revision: Commit
     """Its commit hash."""
     weights_digest: Text
     """Of its weights."""
+    attempts: Count = 0
+    """Times it failed before."""
 
 
-class TargetOutcome(_File):
-    """What became of a sensitivity or an evaluation that could not be measured."""
+class TargetOutcome(ShardFile):
+    """What became of a sensitivity or an evaluation that a shard is done with."""
 
     name: Text
     """The target of a sensitivity, the model of an evaluation."""
@@ -108,44 +122,15 @@ class TargetOutcome(_File):
     """Name in the catalog; empty for an evaluation."""
     weights_digest: Text
     """Of the model's weights."""
-    state: Literal["failed", "refused"]
-    """In one word."""
+    state: Literal["failed", "refused", "measured"]
+    """In one word; ``measured`` also where it has gains on some targets alone."""
     reason: Text
-    """Why, in a sentence."""
+    """Why, in a sentence; empty where it was measured."""
+    attempts: Count = 0
+    """Times it failed on the shard."""
 
 
-class CellResult(_File):
-    """One finished fine-tuning of a shard."""
-
-    plan: str
-    """Digest of the plan."""
-    shard: int
-    """Number of the shard."""
-    weights_digest: Text
-    target_digest: Text
-    protocol: Text
-    seed: Count
-    files_digest: Text
-    """What the result depends on, as in the ledger."""
-    model: Text
-    revision: Text
-    architecture: Text
-    target: Text
-    score: Annotated[float, Field(ge=-100, le=100)]
-    validation_score: Annotated[float, Field(ge=-100, le=100)]
-    kind: Literal["int64", "float64"]
-    predictions: Annotated[str, Field(max_length=MAX_BYTES)]
-    """Of the test rows in file order, little-endian, Base64."""
-    seconds: dict[str, float]
-    peak_memory_gb: NotNegative
-    device: Text
-    dtype: Text
-    versions: dict[str, Text]
-    date: Text
-    details: dict[str, Any]
-
-
-class WorkList(_File):
+class WorkList(ShardFile):
     """What one shard is to do, with all that it has to know; holds no secret."""
 
     version: Literal[1]
@@ -153,6 +138,8 @@ class WorkList(_File):
     """Digest by which all lists of one plan are known."""
     shard: int
     """Number of the shard, from 0."""
+    made: datetime.date = datetime.date.min
+    """Day of the plan, UTC; nothing of it was measured before."""
     models: tuple[ShardModel, ...]
     """What it measures, the most valuable first."""
     screen_train: int
@@ -175,6 +162,9 @@ class WorkList(_File):
     """Data sets that it fine-tunes on, after the models."""
     evaluations: tuple[PlannedEvaluation, ...] = ()
     """Checkpoints whose gains it measures, last."""
+    known_cells: str = ""
+    """Hex SHA-256 of the file beside the list with fine-tunings that are finished; empty for none.
+    """
 
     @property
     def small_train(self) -> int:
@@ -182,7 +172,7 @@ class WorkList(_File):
         return min(self.screen_train, self.max_train or self.screen_train)
 
 
-class ShardResult(_File):
+class ShardResult(ShardFile):
     """What a shard found out about one checkpoint."""
 
     plan: str
@@ -201,25 +191,25 @@ class ShardResult(_File):
     """Why, in a sentence."""
     attempts: Count
     """Times it failed in all, those before the plan included."""
-    architecture: Text
+    architecture: PlainName
     """Name in the catalog; empty where not known."""
-    weights_digest: Text
+    weights_digest: Digest
     """Of the weights that were measured; empty for none."""
     measured_revision: Commit
     """Commit hash that was measured; empty for none."""
-    protocol: Text
+    protocol: PlainName
     """Of the small probe."""
     lp_gain: float | None
     """LP gain of the default head by that protocol, points."""
     lp_gain_interval: tuple[float, float] | None
     """Its 95 % interval."""
-    seconds: NotNegative
+    seconds: Seconds
     """Spent on it in all."""
     record: dict[str, Any] | None
     """The score record as plain values; None where there is none."""
 
 
-class Manifest(_File):
+class Manifest(ShardFile):
     """What a shard wrote, file by file."""
 
     version: Literal[1]
@@ -227,18 +217,18 @@ class Manifest(_File):
     """Digest of the plan."""
     shard: int
     """Number of the shard."""
-    hubbot_version: Text
+    hubbot_version: PlainName
     """Version that worked it off."""
-    files: dict[str, str]
+    files: dict[ResultName, Hex]
     """Hex SHA-256 of each result's file, by name."""
-    problems: tuple[Text, ...]
+    problems: Annotated[tuple[Text, ...], Field(max_length=MOST_PROBLEMS)]
     """What went wrong that belongs to no checkpoint."""
-    references: tuple[KnownReference, ...]
+    references: Annotated[tuple[KnownReference, ...], Field(max_length=1000)]
     """Reference probes that its ledger holds, its own included."""
-    cells: dict[str, str] = {}
-    """Hex SHA-256 of each fine-tuning's file, by name."""
+    cells: dict[CellName, Hex] = Field(default_factory=dict)
+    """Hex SHA-256 of each fine-tuning's file, by name; those that the plan knew are left out."""
     outcomes: tuple[TargetOutcome, ...] = ()
-    """Sensitivities and evaluations that could not be measured."""
+    """Sensitivities and evaluations that it is done with."""
 
 
 def result_of(row: CheckpointRow, work_list: WorkList, settings: Settings) -> ShardResult:
@@ -277,7 +267,7 @@ def result_of(row: CheckpointRow, work_list: WorkList, settings: Settings) -> Sh
     )
 
 
-def write_result(result: ShardResult | CellResult, path: Path) -> str:
+def write_result(result: ShardFile, path: Path) -> str:
     """Write a result whole or not at all, and return the hex SHA-256 of the file.
 
     Raises:

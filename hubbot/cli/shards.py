@@ -1,12 +1,12 @@
 """``hubbot plan`` and ``collect``, and ``probe --from``: several runners on one list."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hubbot.cli.options import AsJson, settings_of
-from hubbot.cli.output import note, print_json, print_pairs
+from hubbot.cli.output import note, print_diff, print_json, print_pairs, print_text
 from hubbot.cli.progress import Reporter
 from hubbot.settings import Settings
 
@@ -60,7 +60,7 @@ def plan_command(
 def work_off_list(list_file: Path, results: Path, settings: Settings, *, as_json: bool) -> None:
     """Measure what a work list names; ends with exit code 1 where a checkpoint failed."""
     from hubbot.bot.scheduling import ending_on_sigterm
-    from hubbot.bot.shards import work_off
+    from hubbot.bot.working_off import work_off
 
     with ending_on_sigterm(), Reporter() as report:
         worked = work_off(list_file, results, settings=settings, report=report)
@@ -97,28 +97,37 @@ def collect_command(
 
     Example: hubbot collect results --plan plan/plan.json --send
     """
+    from hubbot.bot.collected import lines_of
     from hubbot.bot.collecting import collect
     from hubbot.bot.scheduling import ending_on_sigterm
 
     with ending_on_sigterm(), Reporter() as report:
         found = collect(
-            results, plan_file=plan_file, send=send, settings=settings_of(), report=report
+            results,
+            plan_file=plan_file,
+            send=send,
+            settings=settings_of(),
+            report=report,
+            on_card=_ignore if as_json else _print_card,
         )
     if as_json:
         print_json(found)
     else:
-        print_pairs(
-            [
-                ("taken", str(found.taken)),
-                *((f"  {state}", str(number)) for state, number in sorted(found.states.items())),
-                ("came twice", str(found.repeated)),
-                ("missing", ", ".join(found.missing) or "none"),
-                ("pull requests opened", str(found.n_opened)),
-            ]
-        )
+        for name, value in lines_of(found):
+            # A line each: what is folded could begin anew with something that a workflow obeys.
+            print_text(f"{name:<22}{value}".rstrip())
     for name, why in found.rejected.items():
         note(f"not taken: {name}: {why}")
     for problem in found.problems:
         note(problem)
     if not found.is_whole:
         raise typer.Exit(1)
+
+
+def _ignore(done: Any) -> None:
+    """Print nothing: standard output is one JSON document."""
+
+
+def _print_card(done: Any) -> None:
+    if done.diff:
+        print_diff(done.diff)

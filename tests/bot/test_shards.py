@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from contextlib import nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from hubbot.bot.shard_files import (
     read_plan,
     read_work_list,
 )
-from hubbot.bot.shards import plan, work_off
+from hubbot.bot.shards import plan
+from hubbot.bot.working_off import work_off
 from hubbot.errors import RemoteError, SettingsError
 from hubbot.hub.files import combine_digests
 from hubbot.localhub.server import LocalHub
@@ -349,15 +351,24 @@ def test_what_was_finished_when_the_hub_went_away_is_written_down(
     assert states == ["skipped", "failed", "seen"]
 
 
-def test_a_shard_begins_with_the_most_valuable_and_counts_the_attempts_before_it(
-    hub: LocalHub, settings: Settings, tmp_path: Path
+@pytest.mark.parametrize(("status", "attempts"), [(400, 2), (503, 2), (401, 1)])
+def test_a_shard_begins_with_the_most_valuable_and_ends_with_what_failed_before(
+    hub: LocalHub,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    attempts: int,
 ) -> None:
+    """A wrong token is no fault of the checkpoint, and neither is a Hub that answers nobody."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     fill(settings, *(listed(f"gone/{name}", value=float(ord(name))) for name in "abc"))
     with BotLedger(settings.ledger_file) as ledger:
         ledger.note_checkpoint("gone/b", "failed", attempts=1)
     plan(1, tmp_path / "plan", settings=settings)
-    hub.faults.fail("GET", "/api/models/gone/b", 401, times=None)
-    with pytest.raises(RemoteError):
+    hub.faults.fail("GET", "/api/models/gone/b", status, times=None)
+    expected = pytest.raises(RemoteError) if status == 401 else nullcontext()
+    with expected:
         work_off(tmp_path / "plan" / "shard-0.json", tmp_path / "results", settings=settings)
     results = [
         ShardResult.model_validate_json(path.read_bytes())
@@ -365,8 +376,8 @@ def test_a_shard_begins_with_the_most_valuable_and_counts_the_attempts_before_it
     ]
     assert [(one.model, one.state, one.attempts) for one in results] == [
         ("gone/c", "skipped", 0),
-        ("gone/b", "failed", 2),
-        ("gone/a", "seen", 0),
+        ("gone/a", "skipped", 0),
+        ("gone/b", "failed", attempts),
     ]
 
 

@@ -325,3 +325,32 @@ def test_what_was_not_taken_is_named_and_ends_with_exit_code_1(
     assert ran.code == 1
     assert "not taken: shard-0/manifest.json: no manifest of a shard" in ran.err
     assert "me/child" in ran.out
+
+
+def test_what_a_shard_wrote_stands_on_standard_output_and_is_no_command_of_a_workflow(
+    bot: LocalHub, hubbot: Callable[..., Any], sound: Files, tmp_path: Path
+) -> None:
+    """The page of a run shows standard output; the runner obeys commands on either of the two."""
+    bot.add_model("me/child", dict(sound))
+    hubbot("discover")
+    planned = hubbot("plan", "--shards", 1, "--json").json
+    forged = ["x\n::add-mask::e", "::error title=CI::forged", "  ::stop-commands::x", "##[error]y"]
+    (tmp_path / "results" / "shard-0").mkdir(parents=True)
+    (tmp_path / "results" / "shard-0" / "manifest.json").write_text(
+        json.dumps(
+            {
+                **{"version": 1, "plan": planned["plan"], "shard": 0, "hubbot_version": "0.1.0"},
+                **{"files": {}, "references": [], "problems": forged},
+            }
+        )
+    )
+    (tmp_path / "results" / "::error::n").mkdir()
+    (tmp_path / "results" / "::error::n" / "manifest.json").write_text("{}")
+    ran = hubbot("collect", "results")
+    assert ran.code == 1
+    for text in (ran.out, ran.err):
+        assert "forged" in text
+        assert "no manifest of a shard" in text
+        assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+        assert "##[" not in text
+    assert "not taken" in ran.out
