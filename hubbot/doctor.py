@@ -41,6 +41,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield isolated("settings", own_files.settings_file)
     yield isolated("environment", own_files.environment)
     yield isolated("strangers", lambda: own_files.manners(settings))
+    yield isolated("bot settings", lambda: own_files.bot(settings))
     yield isolated("ledger", lambda: own_files.ledger(settings))
     yield from remote.hub(settings)
     yield isolated("github", lambda: remote.github(settings), advice=remote.GITHUB_ADVICE)

@@ -17,7 +17,6 @@ from hubbot.schema import Annotation
 
 if TYPE_CHECKING:
     from hubbot.hub.accounts import Account
-    from hubbot.records.record import Record
 
 logger = logging.getLogger(__name__)
 

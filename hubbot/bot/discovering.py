@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hubbot.bot.moments import past_moment_of
 from hubbot.bot.triage import queries_of, triage, value_of
 from hubbot.catalog.architectures import get_architecture, load_architectures
 from hubbot.errors import RemoteError, SettingsError
 from hubbot.hub.manners import is_on_list
 from hubbot.measurement import Report, hub_api, no_report
 from hubbot.printable import printable
-from hubbot.records.checkpoint_rows import ListedRow
+from hubbot.records.checkpoint_rows import OPEN_STATES, ListedRow
 from hubbot.records.listed_once import ListedOnce
 from hubbot.records.pass_rows import BotLedger
 from hubbot.schema import Architecture, ListedModel
@@ -41,16 +42,22 @@ class Discovery:
     """Calls to the Hub, but for those repeated after a failure."""
     listed: int = 0
     """Items on the pages."""
-    repeated: int = 0
-    """Items that had been listed before, by this or another query."""
     unreadable: int = 0
     """Items that are not as the Hub describes them."""
+    unchanged: int = 0
+    """Items last modified before what is looked for: they were listed by an earlier look."""
+    repeated: int = 0
+    """Items of models that this look had met already, by this or another query."""
     new: int = 0
     """Models that the ledger did not know."""
+    known: int = 0
+    """Models that it knew. Every item listed is counted once as one of these five."""
     included: int = 0
-    """Models that are to be measured, or were."""
+    """Of the new and the known, those that the list gives no reason to leave out."""
     skipped: dict[str, int] = field(default_factory=dict)
-    """Models left out, by reason."""
+    """The others of them, left out, by reason."""
+    waiting: int = 0
+    """Of those included, the ones that are to be measured; the others were, or were given up."""
     waited_s: float = 0.0
     """Seconds waited for a new window of the Hub's limit."""
     calls_left: int | None = None
@@ -76,7 +83,8 @@ def discover(
     Args:
         architectures: Names; none named: those of the settings, else all of the catalog.
         since: ISO 8601; None: what was changed since the last complete look, everything before the
-            first. ``"all"`` for everything.
+            first. ``"all"`` for everything. What lies between the last look and a later moment is
+            left to the next look without one.
         settings: Read from flags, environment and file where None.
         report: Told how many queries are done.
         page_size: Models of a page; None for the most that the Hub gives out.
@@ -85,12 +93,13 @@ def discover(
         What was found; the models are in the ledger.
 
     Raises:
-        SettingsError: If an architecture is unknown, ``since`` no moment, or the ledger unwritable.
+        SettingsError: If an architecture is unknown, ``since`` no moment of the past, or the ledger
+            unwritable.
         RemoteError: If the Hub cannot be asked at all.
     """
     settings = settings or load_settings()
     chosen = chosen_architectures(architectures, settings)
-    moment = None if since is None else moment_of(since)
+    moment = None if since is None else past_moment_of(since)
     with BotLedger(settings.ledger_file) as ledger:
         return discover_into(
             ledger, chosen, since=moment, settings=settings, report=report, page_size=page_size
@@ -177,11 +186,13 @@ def _run_query(
     from hubbot.hub.discover import MOST_PROBLEMS, PAGE_SIZE, Listing, list_new_checkpoints
 
     name = " ".join(query)
+    mark = look.ledger.newest_listed(name)
+    begin = mark if since is None else since
     listing = Listing(rate=look.rate)
     models = list_new_checkpoints(
         query,
         api=hub_api(look.settings),
-        since=look.ledger.newest_listed(name) if since is None else since,
+        since=begin,
         page_size=page_size or PAGE_SIZE,
         listing=listing,
     )
@@ -195,12 +206,14 @@ def _run_query(
         found.listed = before + listing.items
         found.pages += listing.pages
         found.unreadable += listing.unreadable
+        found.unchanged += listing.unchanged
         found.waited_s += listing.waited_s
         found.problems += listing.problems[: MOST_PROBLEMS - len(found.problems)]
         look.rate = listing.rate
         if listing.rate is not None:
             found.calls_left = listing.rate.calls
-    if listing.newest:
+    # What was changed between the mark and a later moment was never looked at: the mark stays.
+    if listing.newest and begin <= mark:
         look.ledger.finish_listing(name, listing.newest)
 
 
@@ -232,7 +245,19 @@ def _take(batch: Sequence[ListedModel], look: _Look, found: Discovery) -> None:
         else:
             found.skipped[row.code] = found.skipped.get(row.code, 0) + 1
         rows.append(row)
-    found.new += look.ledger.note_listed(rows)
+    new = look.ledger.note_listed(rows)
+    found.new += new
+    found.known += len(rows) - new
+    found.waiting += sum(_is_waiting(row, look) for row in rows)
+
+
+def _is_waiting(row: ListedRow, look: _Look) -> bool:
+    known = look.ledger.find_checkpoint(row.model) if row.is_included else None
+    return (
+        known is not None
+        and known.state in OPEN_STATES
+        and known.attempts < look.settings.bot.max_attempts
+    )
 
 
 def _row(listed: ListedModel, look: _Look) -> ListedRow:
@@ -268,36 +293,13 @@ def chosen_architectures(names: Sequence[str], settings: Settings) -> list[Archi
     wanted = names or settings.bot.architectures
     if not wanted:
         return list(load_architectures())
-    found = {entry.name: entry for entry in map(get_architecture, wanted)}
-    return list(found.values())
-
-
-def moment_of(text: str) -> str:
-    """Return a moment as the Hub writes it; empty for ``all``.
-
-    Args:
-        text: A day (``2026-11-01``) or a moment, ISO 8601; without a zone it is UTC.
-
-    Raises:
-        SettingsError: If it is none.
-
-    >>> moment_of("2026-11-01")
-    '2026-11-01T00:00:00.000Z'
-    """
-    from datetime import UTC, datetime
-
-    if text.strip().lower() == "all":
-        return ""
     try:
-        moment = datetime.fromisoformat(text.strip())
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        utc = zoned.astimezone(UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError) as error:
-        raise SettingsError(
-            f"--since {printable(text)!r} is no moment; expected a day such as 2026-11-01, ISO "
-            "8601, or all"
-        ) from error
-    return utc.replace("+00:00", "Z")
+        found = {entry.name: entry for entry in map(get_architecture, wanted)}
+    except SettingsError as error:
+        if names:
+            raise
+        raise SettingsError(f"bot.architectures: {error}") from error
+    return list(found.values())
 
 
 def told(found: Discovery) -> Mapping[str, Any]:
@@ -305,10 +307,13 @@ def told(found: Discovery) -> Mapping[str, Any]:
     return {
         "pages": found.pages,
         "listed": found.listed,
-        "repeated": found.repeated,
-        "unreadable": found.unreadable,
         "new": found.new,
+        "known": found.known,
+        "repeated": found.repeated,
+        "unchanged": found.unchanged,
+        "unreadable": found.unreadable,
         "included": found.included,
+        "waiting": found.waiting,
         "skipped": dict(sorted(found.skipped.items())),
         "waited_s": round(found.waited_s, 1),
         "calls_left": found.calls_left,

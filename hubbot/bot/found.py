@@ -20,7 +20,7 @@ class Discovered:
     revision: str
     """Commit hash."""
     architecture: str
-    """Name in the catalog; empty where config.json has to tell."""
+    """Name in the catalog; empty where config.json has to tell, or what is left out names none."""
     created: str
     """ISO 8601 with ``Z``."""
     modified: str
@@ -53,7 +53,8 @@ def found_models(
 
     Args:
         settings: Read from flags, environment and file where None.
-        architectures: Names; none named: those of the settings, else all.
+        architectures: Names; none named: those of the settings, else all. Where not all are
+            meant, what is left out without naming one of them is not told of.
         since: Only those modified since then, ISO 8601 with ``Z``; empty for all.
         limit: Most models; None for all.
         only_new: Only those that are not measured yet.
@@ -66,14 +67,20 @@ def found_models(
     every = {entry.name for entry in load_architectures()}
     states = ("seen", "failed") if only_new else STATES
     with BotLedger(settings.ledger_file) as ledger:
-        rows = ledger.checkpoints(states=states, architectures=() if set(names) == every else names)
-        recent = (row for row in rows if row.modified >= since)
+        is_all = set(names) == every
+        rows = ledger.checkpoints(states=states, architectures=() if is_all else names)
+        meant = (row for row in rows if is_all or row.architecture or not _is_left_out(row))
+        recent = (row for row in meant if row.modified >= since)
         for row in islice(recent, limit):
             yield _discovered(row)
 
 
+def _is_left_out(row: CheckpointRow) -> bool:
+    return row.state in ("skipped", "refused")
+
+
 def _discovered(row: CheckpointRow) -> Discovered:
-    is_left_out = row.state in ("skipped", "refused")
+    is_left_out = _is_left_out(row)
     why = f"{row.code}: {row.reason}" if row.code else row.reason
     return Discovered(
         model=row.model,

@@ -42,7 +42,9 @@ REDRAW_EVERY = 50
 """Checkpoints after which the upper bands are drawn anew within a pass."""
 
 
-def measure_checkpoints(work: Workplace, architectures: tuple[str, ...]) -> None:
+def measure_checkpoints(
+    work: Workplace, architectures: tuple[str, ...], *, minutes: float | None = None
+) -> None:
     """Measure what the ledger holds, the most valuable first, until the budget is spent.
 
     Each checkpoint is tried once in a pass. Its failure is its own: the next one is begun. The
@@ -51,6 +53,7 @@ def measure_checkpoints(work: Workplace, architectures: tuple[str, ...]) -> None
     Args:
         work: Ledger, settings and budget.
         architectures: Names that are wanted; none named: all.
+        minutes: After which no checkpoint is begun, where that is less than the budget's.
 
     Raises:
         SettingsError: If the disk is full, an extra is missing or the ledger is unwritable.
@@ -60,6 +63,8 @@ def measure_checkpoints(work: Workplace, architectures: tuple[str, ...]) -> None
     rows = waiting(work.ledger, work.settings, architectures)
     for row, following in zip_longest(rows, rows[1:]):
         why = work.why_stop()
+        if minutes is not None and work.minutes_spent() >= minutes:
+            why = why or f"the {minutes:g} minutes for checkpoints are spent"
         if why is not None:
             logger.info("%s", why)
             work.events["stopped by the budget"] += 1

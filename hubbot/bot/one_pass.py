@@ -11,23 +11,34 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from hubbot.bot.cards import publish_records
+from hubbot.bot.checking import check_bot_settings
 from hubbot.bot.corrections import find_moved
 from hubbot.bot.discovering import Discovery, chosen_architectures, discover_into, told
 from hubbot.bot.following import follow_pull_requests
 from hubbot.bot.locking import only_one
 from hubbot.bot.measuring import measure_checkpoints
+from hubbot.bot.moments import past_moment_of
 from hubbot.bot.scores import file_scores
 from hubbot.bot.summary import Summary, spelt
-from hubbot.bot.targets import measure_targets
+from hubbot.bot.targets import measure_targets, minutes_for_checkpoints
 from hubbot.bot.workplace import Budget, OnCard, Workplace, ignore_card
 from hubbot.catalog.architectures import load_architectures
 from hubbot.errors import HubbotError, RemoteError
 from hubbot.extras import require_extra
 from hubbot.measurement import Report, no_report
+from hubbot.records.filed import take_over_filed
 from hubbot.records.pass_rows import BotLedger
+from hubbot.schema import Annotation, DatasetAnnotation
 from hubbot.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
+
+OnEnd = Callable[[Summary], None]
+"""Told what a pass did."""
+
+
+def ignore_summary(summary: Summary) -> None:
+    """Do nothing."""
 
 
 def run(
@@ -40,6 +51,7 @@ def run(
     settings: Settings | None = None,
     report: Report = no_report,
     on_card: OnCard = ignore_card,
+    on_end: OnEnd = ignore_summary,
 ) -> Summary:
     """Find what is new, measure it, bring it to cards, file the scores: one pass.
 
@@ -52,13 +64,15 @@ def run(
         settings: Read from flags, environment and file where None.
         report: Told a task's name, steps done and steps in all.
         on_card: Told what was or would be done to each card.
+        on_end: Told what was done, also where the pass ends early, before the error is raised.
 
     Returns:
         What was done; also where single checkpoints failed.
 
     Raises:
         SettingsError: If something is set up wrongly, another pass is at work, or the disk is full.
-        RemoteError: If the Hub refuses the token, or cannot be reached at all.
+        RemoteError: If the Hub refuses the token, it may not write though ``send`` is given, or the
+            Hub cannot be reached at all.
     """
     require_extra("probe", purpose="hubbot run")
     settings = settings or load_settings()
@@ -72,6 +86,7 @@ def run(
             settings=settings,
             report=report,
             on_card=on_card,
+            on_end=on_end,
         )
 
 
@@ -85,9 +100,12 @@ def pass_under_lock(
     discovers: bool = True,
     since: str | None = None,
     on_card: OnCard = ignore_card,
+    on_end: OnEnd = ignore_summary,
 ) -> Summary:
     """As ``run``, for a caller that holds the lock of ``only_one``."""
+    moment = None if since is None else past_moment_of(since)
     chosen = chosen_architectures(architectures, settings)
+    take_over_filed(settings)
     with BotLedger(settings.ledger_file) as ledger:
         work = Workplace(
             ledger=ledger,
@@ -100,36 +118,59 @@ def pass_under_lock(
         )
         everything = len(chosen) == len(load_architectures())
         names = () if everything else tuple(entry.name for entry in chosen)
-        running = _Running(work)
+        running = RunningPass(work, on_end)
 
         def look() -> Discovery:
             return discover_into(
                 ledger,
                 chosen,
-                since=since,
+                since=moment,
                 settings=settings,
                 report=report,
             )
 
+        running.step("settings", lambda: check_bot_settings(settings, is_sending=send))
         if discovers:
             running.discover(look)
         running.step("pull requests", lambda: follow_pull_requests(work))
         running.step("corrections", lambda: find_moved(work))
-        running.step("checkpoints", lambda: measure_checkpoints(work, names))
+
+        def measure() -> None:
+            minutes = minutes_for_checkpoints(work, names)
+            measure_checkpoints(work, names, minutes=minutes)
+
+        running.step("checkpoints", measure)
         running.step("targets", lambda: measure_targets(work, names))
         running.step("cards", lambda: publish_records(work, names))
         running.step("scores", lambda: running.scores.update(file_scores(work)))
         return running.end()
 
 
-class _Running:
+class RunningPass:
     """The steps of a pass: one that fails ends the pass, whose summary is written all the same."""
 
-    def __init__(self, work: Workplace) -> None:
+    def __init__(self, work: Workplace, on_end: OnEnd) -> None:
+        """Begin a pass.
+
+        Args:
+            work: Ledger, settings and budget.
+            on_end: Told what was done.
+        """
         self._work = work
+        self._on_end = on_end
+        # Told first, so that the summary can name what was opened.
+        self._on_card, work.on_card = work.on_card, self._note_card
+        self._opened: list[str] = []
+        self._opted_out = dict(work.ledger.opt_outs())
         self._begun = datetime.datetime.now(tz=datetime.UTC)
         self._discovered: Discovery | None = None
+        self._seconds: dict[str, float] = {}
         self.scores: dict[str, object] = {}
+
+    def _note_card(self, done: Annotation | DatasetAnnotation) -> None:
+        if done.action == "opened" and done.url:
+            self._opened.append(done.url)
+        self._on_card(done)
 
     def discover(self, look: Callable[[], Discovery]) -> None:
         """Look through the list; where that fails, what is known already is still worked on."""
@@ -146,28 +187,63 @@ class _Running:
         Raises:
             BaseException: Whatever it ended with, once the summary is written.
         """
+        begun = time.monotonic()
         try:
             action()
         except BaseException as error:
+            self._seconds[name] = time.monotonic() - begun
             self._fail(name, error)
+        self._seconds[name] = time.monotonic() - begun
 
     def _fail(self, name: str, error: BaseException) -> NoReturn:
         why = str(error) if isinstance(error, HubbotError) else type(error).__name__
-        self.end(stopped=f"{name}: {why}")
+        try:
+            self.end(stopped=f"{name}: {why}")
+        except HubbotError as other:
+            logger.warning("what the pass did is not written down: %s", other)
         raise error
 
     def end(self, *, stopped: str = "") -> Summary:
-        """Write and return the summary."""
+        """Write, tell and return the summary; where it cannot be written, it is told first."""
+        summary = self._summarise(stopped)
+        try:
+            self._work.ledger.end_pass(self._work.number, _plain(summary))
+        finally:
+            self._on_end(summary)
+        return summary
+
+    def _summarise(self, stopped: str) -> Summary:
         work = self._work
-        summary = _summarise(
-            work,
-            begun=self._begun,
-            discovered=self._discovered,
+        measured, seconds = work.n_measured, time.monotonic() - work.begun
+        on_targets = self._seconds.get("targets", 0.0)
+        heard = work.ledger.opt_outs().items() - self._opted_out.items()
+        return Summary(
+            number=work.number,
+            begun=self._begun.isoformat(timespec="seconds"),
+            seconds=round(seconds, 1),
+            is_sending=work.is_sending,
+            discovered={} if self._discovered is None else told(self._discovered),
+            touched=spelt(work.ledger.count_checkpoints(pass_number=work.number)),
+            total=spelt(work.ledger.count_checkpoints()),
+            n_measured=measured,
+            n_opened=work.n_opened,
+            events=dict(work.events),
+            problems=tuple(work.problems),
             stopped=stopped,
+            seconds_per_model=round(work.seconds / measured, 2) if measured else None,
+            cost=self._price(seconds),
+            # Of the checkpoints alone: what else a pass does would make each look dear.
+            cost_per_model=self._price(work.seconds / measured) if measured else None,
+            target_seconds=round(on_targets, 1),
+            target_cost=self._price(on_targets),
+            opened=tuple(self._opened),
+            opt_outs=dict(sorted(heard)),
             scores=self.scores,
         )
-        work.ledger.end_pass(work.number, _plain(summary))
-        return summary
+
+    def _price(self, seconds: float) -> float | None:
+        per_hour = self._work.settings.bot.price_per_hour
+        return None if per_hour is None else round(per_hour * seconds / 3600, 4)
 
 
 def budget_of(
@@ -190,38 +266,6 @@ def budget_of(
         minutes=bot.budget_minutes if minutes is None else minutes,
         max_models=bot.max_models if max_models is None else max_models,
         max_pull_requests=max_pull_requests,
-    )
-
-
-def _summarise(
-    work: Workplace,
-    *,
-    begun: datetime.datetime,
-    discovered: Discovery | None,
-    stopped: str,
-    scores: dict[str, object],
-) -> Summary:
-    seconds = time.monotonic() - work.begun
-    price = work.settings.bot.price_per_hour
-    cost = None if price is None else price * seconds / 3600
-    measured = work.n_measured
-    return Summary(
-        number=work.number,
-        begun=begun.isoformat(timespec="seconds"),
-        seconds=round(seconds, 1),
-        is_sending=work.is_sending,
-        discovered={} if discovered is None else told(discovered),
-        touched=spelt(work.ledger.count_checkpoints(pass_number=work.number)),
-        total=spelt(work.ledger.count_checkpoints()),
-        n_measured=measured,
-        n_opened=work.n_opened,
-        events=dict(work.events),
-        problems=tuple(work.problems),
-        stopped=stopped,
-        seconds_per_model=round(work.seconds / measured, 2) if measured else None,
-        cost=None if cost is None else round(cost, 4),
-        cost_per_model=None if cost is None or not measured else round(cost / measured, 4),
-        scores=scores,
     )
 
 

@@ -7,7 +7,7 @@ weights are fetched. Each model that is left out gets exactly one reason.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
@@ -57,7 +57,8 @@ class Triage:
     text: str
     """Why it is included or left out, in a sentence without its name."""
     architecture: str = ""
-    """Name in the catalog where the list tells it for certain enough; else config.json will."""
+    """Name in the catalog where the list tells it for certain enough, else config.json will; of
+    what is left out, the one that it declares."""
 
     @property
     def is_included(self) -> bool:
@@ -86,9 +87,16 @@ def triage(
         or _files(listed, max_gb, reads_bin)
         or _language(listed)
     )
-    if refused is not None:
-        return refused
-    return _architecture(listed)
+    decided = _architecture(listed) if refused is None else refused
+    return decided if decided.is_included else replace(decided, architecture=_said(listed))
+
+
+def _said(listed: ListedModel) -> str:
+    """Return the one architecture that a model names; empty where it names none, or several."""
+    itself = find_architecture(listed.model)
+    entries = [itself] if itself else [find_architecture(name) for name in listed.base_models]
+    names = {entry.name for entry in entries if entry is not None}
+    return names.pop() if len(names) == 1 else ""
 
 
 def value_of(listed: ListedModel) -> float:

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from hubbot.cli.output import (
     print_json_list,
     print_pairs,
     print_table,
+    print_text,
 )
 from hubbot.cli.progress import Reporter
 
@@ -69,14 +71,15 @@ def discover_command(
 
     Example: hubbot discover --architecture roberta-base --since 2026-11-01 --limit 20
     """
-    from hubbot.bot.discovering import discover, moment_of
+    from hubbot.bot.discovering import discover
     from hubbot.bot.found import found_models
+    from hubbot.bot.moments import past_moment_of
 
     settings = settings_of()
     names = tuple(architecture or ())
+    moment = "" if since is None else past_moment_of(since)
     with Reporter() as report:
         found = discover(architectures=names, since=since, settings=settings, report=report)
-    moment = "" if since is None else moment_of(since)
     # One more than is shown, to know whether there are more.
     most = limit if as_json or limit is not None else _MOST_SHOWN + 1
     models = found_models(
@@ -108,17 +111,19 @@ def _print_some(
     title: str, header: Sequence[str], rows: Iterator[Sequence[str]], *, most: int
 ) -> None:
     """Print the first rows: a table is laid out as a whole, and there may be 100,000."""
-    print_table(title, header, islice(rows, most))
+    print_table(title, header, islice(rows, most), wide=("model", "why"))
     if next(rows, None) is not None:
         note(f"only the first {most} are shown; --json prints all")
 
 
 def _tell(found: Any) -> None:
+    from hubbot.bot.discovering import told
+    from hubbot.bot.summary import fate_of, partition_of
+
     left = "" if found.calls_left is None else f"; {found.calls_left} calls left in this window"
-    note(
-        f"listed {found.listed} on {found.pages} pages: {found.new} new, {found.repeated} "
-        f"repeated, {found.included} to measure, {sum(found.skipped.values())} left out{left}"
-    )
+    counts = told(found)
+    note(f"listed {found.listed} on {found.pages} pages: {partition_of(counts)}{left}")
+    note(f"of the new and the known: {fate_of(counts)}")
     for name, number in sorted(found.skipped.items()):
         note(f"  left out, {name}: {number}")
     for problem in found.problems:
@@ -169,8 +174,8 @@ def run_command(
             settings=settings,
             report=report,
             on_card=_ignore if as_json else _print_card,
+            on_end=partial(_print_summary, as_json=as_json),
         )
-    _print_summary(summary, as_json=as_json)
     if summary.n_failed or summary.problems:
         raise typer.Exit(1)
 
@@ -180,6 +185,10 @@ def _ignore(done: Any) -> None:
 
 
 def _print_card(done: Any) -> None:
+    if done.diff or done.url:
+        name = getattr(done, "model", None) or done.dataset
+        said = f"{name}: {done.action} {done.url or ''}".rstrip()
+        print_text(f"{said}; {done.reason}" if done.reason else said)
     if done.diff:
         print_diff(done.diff)
 
@@ -236,7 +245,7 @@ def bot_command(
             most_passes=passes,
             settings=settings,
             report=report,
-            on_pass=lambda summary: _print_summary(summary, as_json=False),
+            on_pass=partial(_print_summary, as_json=False),
         )
 
 

@@ -9,7 +9,7 @@ import typer
 from hubbot.cli.options import AsJson, DataDir, Device, MaxTrain, settings_of
 from hubbot.cli.output import note, points, print_diff, print_json, print_pairs, print_text
 from hubbot.cli.progress import Reporter
-from hubbot.errors import CardError
+from hubbot.errors import CardError, SettingsError
 from hubbot.schema import Annotation
 
 SAYS = {
@@ -29,6 +29,14 @@ def annotate_command(
         Path | None,
         typer.Option("--record", metavar="FILE", help="Use this score record; measure nothing."),
     ] = None,
+    untrusted: Annotated[
+        bool,
+        typer.Option(
+            "--untrusted",
+            help="The record is from a machine that is not trusted: take its numbers, if they "
+            "hold, and make the rest anew.",
+        ),
+    ] = False,
     send: Annotated[
         bool, typer.Option("--send", help="Open or update the pull request (default: dry run).")
     ] = False,
@@ -46,11 +54,14 @@ def annotate_command(
     """
     from hubbot.pipeline import annotate
 
+    if untrusted and record is None:
+        raise SettingsError("--untrusted speaks of a record: add --record FILE")
     settings = settings_of(device, data_dir)
     with Reporter() as report:
         outcome = annotate(
             model,
             record=record,
+            is_trusted=not untrusted,
             max_train=max_train,
             send=send,
             confirm=lambda question: yes or ask(question),

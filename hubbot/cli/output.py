@@ -4,16 +4,27 @@ import dataclasses
 import datetime
 import json
 import logging
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from hubbot.printable import printable
 from hubbot.schema import Interval
+
+_UNCUT = 1_000_000
+"""Width of what is no terminal: wider than any row."""
+
+_LEAST_WIDTH = 24
+"""Letters below which a column of text cannot be read."""
+
+_COMMAND = re.compile(r"^([^\S\n]*)::", re.MULTILINE)
 
 
 def complain(message: str) -> None:
@@ -27,7 +38,25 @@ def note(message: str) -> None:
 
 
 def _shown(text: str) -> str:
-    return printable(text, keep="\n\t", limit=None)
+    return without_commands(printable(text, keep="\n\t", limit=None))
+
+
+def without_commands(text: str) -> str:
+    r"""Return text in which no line is a command to the workflow that shows it.
+
+    GitHub's runner obeys lines that begin with ``::``, white space apart, and ``##[`` anywhere.
+
+    Source:
+        docs.github.com, "Workflow commands for GitHub Actions"; actions/runner, ActionCommand.cs.
+
+    >>> print(without_commands("a ::b::\n  ::error::c\n##[warning]d"))
+    a ::b::
+      \::error::c
+    #\#[warning]d
+    """
+    if "::" not in text and "##[" not in text:
+        return text
+    return _COMMAND.sub(r"\1\\::", text.replace("##[", "#\\#["))
 
 
 def print_json(value: Any) -> None:
@@ -89,20 +118,74 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in pairs:
         table.add_row(Text(_shown(name)), Text(_shown(value)))
-    _console().print(table)
+    _print(table)
 
 
-def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on standard output."""
+def print_table(
+    title: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    wide: Collection[str] = (),
+) -> None:
+    """Print a table on standard output; nothing in it is cut.
+
+    Args:
+        title: Above it.
+        header: Names of the columns.
+        rows: Cells as text.
+        wide: Columns of text, which keep a width to read them by. Where the terminal is too narrow
+            for that, each row is printed as lines.
+    """
     # As text: a plain string would be read as markup.
     caption = Text(_shown(title), style="table.title")
+    rows = [*rows] if wide else rows
+    if wide and sys.stdout.isatty() and _narrowest(header, rows, wide) > _console().width:
+        _print_blocks(caption, header, rows)
+        return
     table = Table(title=caption, title_justify="left", show_lines=False)
     for index, name in enumerate(header):
-        justify: Literal["left", "right"] = "left" if index == 0 else "right"
-        table.add_column(Text(_shown(name)), justify=justify, no_wrap=index == 0)
+        is_left = index == 0 or name in wide
+        justify: Literal["left", "right"] = "left" if is_left else "right"
+        width = _LEAST_WIDTH if name in wide else None
+        table.add_column(Text(_shown(name)), justify=justify, overflow="fold", min_width=width)
     for row in rows:
         table.add_row(*(Text(_shown(cell)) for cell in row))
-    _console().print(table)
+    _print(table)
+
+
+def _narrowest(header: Sequence[str], rows: Iterable[Sequence[str]], wide: Collection[str]) -> int:
+    """Return the width that a table needs whose wide columns alone are folded."""
+    cells = zip(header, *rows, strict=True)
+    widths = (
+        _LEAST_WIDTH if column[0] in wide else max(cell_len(_shown(cell)) for cell in column)
+        for column in cells
+    )
+    # Three letters a column are its frame, and one closes it.
+    return 3 * len(header) + 1 + sum(widths)
+
+
+def _print_blocks(caption: Text, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print each row as its first cell, and the others by name below it."""
+    console = _console()
+    console.print(caption)
+    for first, *others in rows:
+        console.print(Text(_shown(first), style="bold", overflow="fold"))
+        named = [
+            f"{name}: {_shown(cell)}" for name, cell in zip(header[1:], others, strict=True) if cell
+        ]
+        console.print(Padding(Text("; ".join(named), overflow="fold"), (0, 0, 0, 2)))
+
+
+def _print(table: Table) -> None:
+    """Print a table; what reads a pipe or a file gets each row on one line, whole."""
+    console = _console()
+    if sys.stdout.isatty():
+        console.print(table)
+        return
+    with console.capture() as printed:
+        console.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
 
 
 def print_text(text: str) -> None:
@@ -121,7 +204,8 @@ def print_diff(diff: str) -> None:
 
 def _console() -> Console:
     # Made anew each time: standard output may have been replaced (tests, redirection).
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 150)
+    width = None if sys.stdout.isatty() else _UNCUT
+    return Console(file=sys.stdout, highlight=False, width=width)
 
 
 class _StandardError(logging.Handler):

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from hubbot.bot.checking import wrong_settings
 from hubbot.doctoring.finding import Finding, fine, problem, warning
 from hubbot.records.ledger_look import look_at_ledger
 from hubbot.settings import Settings
@@ -90,6 +91,20 @@ def manners(settings: Settings) -> Finding:
         f"pull requests in the name of {bot.operator} ({bot.contact}), at most "
         f"{bot.max_pull_requests_per_day} a day and {bot.max_open_per_owner} open per owner",
     )
+
+
+def bot(settings: Settings) -> Finding:
+    """Compare the bot's settings with the catalog and each other, as a pass does.
+
+    Args:
+        settings: Sections ``bot`` and ``github``.
+    """
+    wrong = wrong_settings(settings)
+    if wrong:
+        return problem(
+            "bot settings", "; and ".join(wrong), "run and bot refuse them before they begin"
+        )
+    return fine("bot settings", "names, groups and addresses are such as can be used")
 
 
 def ledger(settings: Settings) -> Finding:

@@ -56,6 +56,8 @@ class Listing:
     """Items on them, those included that could not be read."""
     unreadable: int = 0
     """Items that are not as the Hub describes them."""
+    unchanged: int = 0
+    """Items that were last modified before ``since``, and are not yielded."""
     rate: RateLimitLeft | None = None
     """Limit after the last page; None where the Hub says nothing of one."""
     waited_s: float = 0.0
@@ -119,6 +121,8 @@ def list_new_checkpoints(
             last = found.modified or last
             if not since or not found.modified or found.modified >= since:
                 yield found
+            else:
+                state.unchanged += 1
         if since and last and last < since:
             break  # By the page's end: one model out of order ends nothing.
     state.is_complete = True

@@ -50,7 +50,7 @@ def look_at_hub(api: HfApi, *, backoff: Backoff = PATIENT) -> HubLook:
         backoff: How patiently to ask.
 
     Raises:
-        RemoteError: If the Hub cannot be reached, or refuses.
+        RemoteError: If the Hub cannot be reached, refuses, or something else answers in its place.
     """
     asked = datetime.now(UTC)
 
@@ -63,6 +63,10 @@ def look_at_hub(api: HfApi, *, backoff: Backoff = PATIENT) -> HubLook:
         url = f"{api.endpoint}/api/models"
         answer: httpx2.Response = get_session().get(url, params={"limit": 1}, headers=headers)
         hf_raise_for_status(answer)
+        # A login page is an answer, too.
+        found = answer.json()
+        if not isinstance(found, list):
+            raise ValueError(f"expected a list of models, found {type(found).__name__}")
         return answer
 
     answer = retrying("the list of models", call, backoff=backoff)

@@ -1,7 +1,7 @@
 """A look at a ledger that changes nothing: is it whole, writable, of which version, how full."""
 
-import os
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +63,16 @@ def _check_folder(path: Path) -> None:
     folder = path.absolute().parent
     while not folder.exists():
         folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    try:
+        # Rights alone say too much: /proc lets root in and takes no file.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
         raise SettingsError(
-            f"ledger {path} cannot be begun: {folder} is no folder that may be written; make it "
-            "one, or name another file (ledger_file in hubbot.toml)"
-        )
+            f"ledger {path} cannot be begun: {folder} is no folder that may be written "
+            f"({error.strerror or error}); make it one, or name another file (ledger_file in "
+            "hubbot.toml)"
+        ) from error
 
 
 def _older_version(path: Path) -> int | None:

@@ -1,17 +1,21 @@
 """A look at the Hub's list: what gets into the ledger, at which cost, and what a failure leaves."""
 
 import itertools
+import re
 import tracemalloc
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from hubbot.bot.discovering import Discovery, discover, moment_of, told
+from hubbot.bot.discovering import Discovery, discover, told
 from hubbot.bot.found import found_models
+from hubbot.bot.moments import moment_of, past_moment_of
+from hubbot.bot.summary import fate_of, partition_of
 from hubbot.bot.triage import REASONS
 from hubbot.errors import RemoteError, SettingsError
 from hubbot.localhub.limits import RateLimits
@@ -86,9 +90,15 @@ def rows(settings: Settings) -> dict[str, tuple[str, str]]:
 
 
 def add_up(found: Discovery) -> bool:
-    """Whether every item of the list was either left out, included, repeated or unreadable."""
-    accounted = found.included + sum(found.skipped.values()) + found.repeated + found.unreadable
-    return accounted == found.listed
+    """Whether every item and every model is counted once, in the text for a person too."""
+    counts = told(found)
+    items = _numbers_of(partition_of(counts))
+    models = _numbers_of(fate_of(counts))
+    return sum(items) == found.listed and sum(models) == found.new + found.known
+
+
+def _numbers_of(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", text)]
 
 
 # What is found
@@ -100,7 +110,7 @@ def test_new_models_get_into_the_ledger_and_each_is_counted_once(
     found = discover(architectures=ROBERTA, settings=settings)
     assert (found.new, found.included, found.skipped) == (5, 5, {})
     # Each carries both the tag of its base model and that of its type.
-    assert (found.listed, found.repeated) == (10, 5)
+    assert (found.listed, found.repeated, found.waiting) == (10, 5, 5)
     assert add_up(found)
     assert set(rows(settings).values()) == {("seen", "")}
     assert len(shelf.log) == found.pages == N_QUERIES
@@ -180,6 +190,24 @@ def test_a_second_look_asks_for_one_page_a_query_and_finds_nothing_new(
     hub.clear_log()
     second = discover(architectures=ROBERTA, settings=settings, page_size=10)
     assert (second.new, second.pages, len(hub.log)) == (0, N_QUERIES, N_QUERIES)
+    # Two queries list them; the last changed one alone is as new as the mark.
+    assert (second.listed, second.unchanged, second.known, second.repeated) == (20, 18, 1, 1)
+    assert add_up(second)
+
+
+def test_what_is_to_be_measured_is_told_apart_from_what_was(
+    shelf: LocalHub, settings: Settings
+) -> None:
+    shelf.add_listed([a_model("gated", gated="auto")])
+    discover(architectures=ROBERTA, settings=settings)
+    with BotLedger(settings.ledger_file) as ledger:
+        ledger.note_checkpoint("you/m0", "published")
+        ledger.note_checkpoint("you/m1", "failed", attempts=settings.bot.max_attempts)
+        ledger.note_checkpoint("you/m2", "failed", attempts=settings.bot.max_attempts - 1)
+    found = discover(architectures=ROBERTA, settings=settings, since="all")
+    assert (found.new, found.known, found.included, found.waiting) == (0, 6, 5, 3)
+    assert fate_of(told(found)) == "3 to measure, 2 measured or given up before, 1 left out"
+    assert add_up(found)
 
 
 def test_a_second_look_finds_what_is_new_and_what_was_changed(
@@ -203,9 +231,49 @@ def test_a_second_look_finds_what_is_new_and_what_was_changed(
 
 def test_since_sets_the_last_look_aside(shelf: LocalHub, settings: Settings) -> None:
     shelf.change_listed("you/m4", lastModified="2026-05-01T00:00:00.000Z")
-    assert discover(architectures=ROBERTA, settings=settings, since="2026-04-01").new == 1
+    discover(architectures=ROBERTA, settings=settings)
+    shelf.add_listed([a_model("older", lastModified="2025-01-01T00:00:00.000Z")])
     assert discover(architectures=ROBERTA, settings=settings).new == 0
-    assert discover(architectures=ROBERTA, settings=settings, since="all").new == 4
+    assert discover(architectures=ROBERTA, settings=settings, since="2024-01-01").new == 1
+
+
+@pytest.mark.parametrize("since", ["2026-04-01", "2026-11-01"])
+def test_a_first_look_that_left_models_out_hides_none_of_them_from_the_next(
+    shelf: LocalHub, settings: Settings, since: str
+) -> None:
+    shelf.change_listed("you/m4", lastModified="2026-05-01T00:00:00.000Z")
+    first = discover(architectures=ROBERTA, settings=settings, since=since)
+    assert first.new == (since == "2026-04-01")
+    assert add_up(first)
+    discover(architectures=ROBERTA, settings=settings)
+    assert len(rows(settings)) == 5
+    assert discover(architectures=ROBERTA, settings=settings).unchanged > 0, "now all was seen"
+
+
+def test_what_was_changed_between_two_looks_is_found_though_a_later_since_was_given(
+    shelf: LocalHub, settings: Settings
+) -> None:
+    discover(architectures=ROBERTA, settings=settings)
+    shelf.add_listed(
+        [
+            a_model("between", lastModified="2026-03-01T00:00:00.000Z"),
+            a_model("late", lastModified="2026-05-01T00:00:00.000Z"),
+        ]
+    )
+    assert discover(architectures=ROBERTA, settings=settings, since="2026-04-01").new == 1
+    assert discover(architectures=ROBERTA, settings=settings).new == 1
+    assert "you/between" in rows(settings)
+
+
+@pytest.mark.parametrize("since", ["all", "2026-01-01"])
+def test_a_look_that_left_nothing_out_is_where_the_next_one_begins(
+    shelf: LocalHub, settings: Settings, since: str
+) -> None:
+    discover(architectures=ROBERTA, settings=settings)
+    shelf.add_listed([a_model("late", lastModified="2026-05-01T00:00:00.000Z")])
+    discover(architectures=ROBERTA, settings=settings, since=since)
+    with BotLedger(settings.ledger_file) as ledger:
+        assert ledger.newest_listed("roberta") == "2026-05-01T00:00:00.000Z"
 
 
 def test_a_model_changed_while_pages_are_asked_for_is_found_by_the_next_look(
@@ -415,9 +483,20 @@ def test_only_new_ones_are_told_where_that_is_wanted(shelf: LocalHub, settings: 
 
 
 def test_an_architecture_chooses_what_is_told(shelf: LocalHub, settings: Settings) -> None:
+    shelf.add_listed(
+        [
+            a_model("gated", gated="auto"),
+            a_model("nameless", gated="auto", cardData={"base_model": None}, tags=PLAIN),
+        ]
+    )
     discover(architectures=ROBERTA, settings=settings)
-    told_of = found_models(settings=settings, architectures=("bert-base-cased",))
-    assert list(told_of) == []
+
+    def told_of(*names: str) -> set[str]:
+        return {one.model for one in found_models(settings=settings, architectures=names)}
+
+    assert told_of("bert-base-cased") == set()
+    assert told_of("roberta-base") == {"you/gated", *(f"you/m{number}" for number in range(5))}
+    assert told_of() == {*told_of("roberta-base"), "you/nameless"}
 
 
 @pytest.mark.parametrize(
@@ -442,6 +521,14 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="is no moment; expected a day such as") as caught:
         moment_of(text)
     assert str(caught.value).isprintable()
+
+
+def test_a_moment_in_the_future_is_refused() -> None:
+    now = datetime.now(UTC)
+    assert past_moment_of(now.isoformat()) <= moment_of(now.isoformat())
+    assert past_moment_of("all") == ""
+    with pytest.raises(SettingsError, match=r"lies in the future; it is .* by this machine"):
+        past_moment_of((now + timedelta(hours=1)).isoformat())
 
 
 def test_an_unknown_architecture_is_refused_before_any_call(

@@ -3,6 +3,9 @@
 import json
 import os
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +132,88 @@ def test_a_pass_that_fails_is_told_and_the_next_one_is_begun_all_the_same(
     assert "the pass ended early" in ran.err
     assert ran.out.count("pull requests opened") >= 1
     assert health(ledger)["failures_in_a_row"] == 0
+
+
+def begun(ledger: Path) -> list[float]:
+    with sqlite3.connect(ledger) as opened:
+        return [row[0] for row in opened.execute("SELECT begun FROM passes ORDER BY number")]
+
+
+def test_every_is_the_time_between_beginnings_and_a_long_pass_is_followed_at_once(
+    hub: LocalHub, ledger: Path, spawn: Callable[..., Any]
+) -> None:
+    first_query = "/api/models.*base_model"
+    hub.faults.slow("GET", first_query, 1.0)
+    running = spawn("bot", "--every", "2s", "--passes", "3", *ONLY, **SMALL)
+    file = ledger.parent / "hubbot-health.json"
+    wait_for(lambda: file.exists() and health(ledger)["state"] == "waiting", "the first wait")
+    hub.faults.slow("GET", first_query, 3.0)
+    ran = running.finish(60)
+    assert ran.code == 0, ran.err
+    first, second, third = begun(ledger)
+    assert 1.8 < second - first < 2.8, "2 s from beginning to beginning, of which 1 s is the pass"
+    assert 2.9 < third - second < 4.5, "3 s, as the pass took, and no 2 s after them"
+
+
+CLOCK = """
+import datetime, pathlib, sys, time
+
+flag, shift = pathlib.Path(sys.argv.pop(1)), float(sys.argv.pop(1))
+told, real = time.time, datetime.datetime
+
+
+def now():
+    return told() + (shift if flag.exists() else 0.0)
+
+
+class Shifted(real):
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromtimestamp(now(), tz)
+
+
+time.time, datetime.datetime = now, Shifted
+from hubbot.cli import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+"""A program whose clock is set by so many seconds as soon as a file is there."""
+
+
+@pytest.mark.parametrize("days", [-30, 30])
+def test_a_clock_that_is_set_while_it_waits_changes_nothing(
+    hub: LocalHub, ledger: Path, environment: Path, tmp_path: Path, days: int
+) -> None:
+    flag = tmp_path / "set"
+    command = (flag, days * 86400, "bot", "--every", "4s", "--passes", "3", *ONLY)
+    running = subprocess.Popen(
+        [sys.executable, "-c", CLOCK, *map(str, command)],
+        env=os.environ | {name: str(value) for name, value in SMALL.items()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        file = ledger.parent / "hubbot-health.json"
+        wait_for(lambda: file.exists() and health(ledger)["state"] == "waiting", "the first wait")
+        begin = time.monotonic()
+        flag.touch()
+        _, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
+        running.communicate()
+    assert running.returncode == 0, err
+    assert 6 < time.monotonic() - begin < 30, "what is left of the first wait, and the second"
+    assert health(ledger)["passes"] == 3
+
+
+@pytest.mark.parametrize("every", ["3000000d", "367d", "9" * 400 + "s"])
+def test_a_time_that_no_schedule_can_have_is_wrong_usage(
+    hubbot: Callable[..., Any], every: str
+) -> None:
+    ran = hubbot("bot", "--every", every)
+    assert ran.code == 2
+    assert "expected at most 366d" in ran.err
 
 
 @pytest.mark.parametrize("every", ["6", "0s", "-1h", "soon", "1.5 weeks"])

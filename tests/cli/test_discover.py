@@ -66,7 +66,9 @@ def test_a_person_reads_a_table_and_the_counts(shelf: LocalHub, hubbot: Callable
     assert ran.code == 0
     assert "you/sound" in ran.out
     assert "2026-02-01" in ran.out
-    assert "listed 4 on 3 pages: 2 new, 2 repeated, 1 to measure, 1 left out" in ran.err
+    counts = "2 new, 0 known, 2 repeated, 0 unchanged, 0 unreadable"
+    assert f"listed 4 on 3 pages: {counts}; 97 calls" in ran.err
+    assert "of the new and the known: 1 to measure, 0 measured or given up before, 1" in ran.err
     assert "97 calls left in this window" in ran.err
     assert "left out, gated: 1" in ran.err
 
@@ -96,15 +98,15 @@ def test_since_asks_and_prints_from_then_on(shelf: LocalHub, hubbot: Callable[..
     shelf.add_listed([a_model("late", lastModified="2026-06-01T00:00:00.000Z")])
     ran = hubbot("discover", *ONLY, "--since", "2026-05-01", "--json")
     assert [one["model"] for one in ran.json] == ["you/late"]
-    assert {one["model"] for one in hubbot("discover", *ONLY, "--json").json} == {"you/late"}
-    everything = hubbot("discover", *ONLY, "--since", "all", "--json")
-    assert len(everything.json) == 3
+    everything = hubbot("discover", *ONLY, "--json")
+    assert len(everything.json) == 3, "what the first look left out is found by the second"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--since", "yesterday"), "--since 'yesterday' is no moment; expected a day such as"),
+        (("--since", "9999-01-01"), "--since 9999-01-01 lies in the future"),
         (("-a", "robert-base"), "did you mean 'roberta-base'"),
         (("--limit", "0"), "--limit"),
     ],
@@ -154,9 +156,8 @@ def test_a_hub_out_of_reach_ends_with_4(spawn: Callable[..., Any]) -> None:
 def test_what_strangers_write_drives_no_terminal(hub: LocalHub, hubbot: Callable[..., Any]) -> None:
     bad = {"id": "you/\x1b]0;x\x07\nhubbot: all is well", "tags": ["roberta"]}
     hub.listing_oddities.insert(1, bad, path="filter=roberta&")
-    hub.add_listed(
-        [a_model("x", cardData={"language": "\x1b[2Jde\u202e"}, config={"model_type": "roberta"})]
-    )
+    card = {"base_model": "roberta-base", "language": "\x1b[2Jde\u202e"}
+    hub.add_listed([a_model("x", cardData=card)])
     ran = hubbot("discover", *ONLY)
     assert ran.code == 0
     assert "other-language" in hubbot("discover", *ONLY, "--json").json[0]["why_skipped"]

@@ -13,6 +13,7 @@ from hubbot.doctoring.finding import fine, isolated
 from hubbot.errors import RemoteError
 from hubbot.hub.accounts import Account, read_account
 from hubbot.hub.limits import RateLimitLeft
+from hubbot.localhub.faults import Fault
 from hubbot.localhub.limits import RateLimits
 from hubbot.localhub.server import LocalHub
 from hubbot.settings import Settings
@@ -27,7 +28,8 @@ CHECKS = [
         "extra analysis",
         "extra demo",
     ),
-    *("versions", "device", "sandbox", "disk", "settings", "environment", "strangers", "ledger"),
+    *("versions", "device", "sandbox", "disk", "settings", "environment", "strangers"),
+    *("bot settings", "ledger"),
     *("hub", "rate limit", "clock", "token for reading", "token for writing", "github"),
 ]
 
@@ -257,6 +259,38 @@ def test_strangers_without_an_operator_are_a_problem(
     assert "bot.strangers is on, bot.contact not set" in finding["found"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ARCHITECTURES", "roberta", "bot.architectures: unknown architecture 'roberta'; did you"),
+        ("EVALUATE_TARGETS", "quikc", "bot.evaluate_targets: unknown target or group"),
+        ("WATCH", "emotoin", "bot.watch: unknown data set 'emotoin'; did you mean"),
+        ("HOMEPAGE", "javascript:x", "bot.homepage: expected an http(s) address"),
+    ],
+)
+def test_a_setting_that_a_pass_refuses_is_a_problem(
+    hub: LocalHub,
+    examined: Callable[[], Findings],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv(f"HUBBOT_BOT__{name}", value)
+    finding = examined()["bot settings"]
+    assert finding["status"] == "problem"
+    assert words in finding["found"]
+
+
+def test_a_folder_that_lets_root_in_and_takes_no_file_is_a_problem(
+    hub: LocalHub, examined: Callable[[], Findings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBBOT_LEDGER_FILE", "/proc/x/ledger.sqlite")
+    finding = examined()["ledger"]
+    assert finding["status"] == "problem"
+    assert "/proc is no folder that may be written" in finding["found"]
+
+
 def test_a_newer_ledger_is_a_problem(
     hub: LocalHub,
     examined: Callable[[], Findings],
@@ -296,6 +330,22 @@ def test_a_token_that_is_refused_is_told_and_the_other_is_still_checked(
     assert "hf_expired" not in str(findings)
     assert findings["token for writing"]["status"] == "ok"
     assert "me, may write (token role: write)" in findings["token for writing"]["found"]
+
+
+@pytest.mark.parametrize("body", ["html", "object"])
+def test_something_else_that_answers_in_the_hubs_place_is_a_problem(
+    hub: LocalHub, examined: Callable[[], Findings], body: str
+) -> None:
+    if body == "html":
+        hub.faults.html("GET", "/api/models", status=200, times=None)
+        words = "answered with something else than JSON; is a proxy or login page between?"
+    else:
+        fault = Fault(kind="status", status=200, message="welcome")
+        hub.faults.add("GET", "/api/models", fault, times=None)
+        words = "expected a list of models, found dict"
+    finding = examined()["hub"]
+    assert finding["status"] == "problem"
+    assert words in finding["found"]
 
 
 def test_a_writing_token_where_reading_is_enough_is_a_warning(
@@ -456,6 +506,28 @@ def test_a_token_that_may_write_there_is_well(
     assert finding["status"] == "ok", finding
     assert finding["found"].startswith("me/scores as me: ")
     assert "calls left" in finding["found"]
+
+
+@pytest.mark.parametrize("level", ["read", "write"])
+def test_what_a_fine_grained_token_may_is_not_known_beforehand(
+    scores: LocalHub, examined: Callable[[], Findings], level: str
+) -> None:
+    permissions = {"contents": level, "metadata": "read", "pull_requests": level}
+    scores.github.add_token("ghp_me", "me", permissions)
+    finding = examined()["github"]
+    assert finding["status"] == "warning", finding
+    assert "cannot be read beforehand" in finding["found"]
+    assert "push" not in finding["found"], "that is what the account may"
+    assert "contents: write, pull_requests: write" in finding["advice"]
+
+
+def test_a_fine_grained_token_of_somebody_who_may_not_write_there_is_a_problem(
+    scores: LocalHub, examined: Callable[[], Findings]
+) -> None:
+    scores.github.add_token("ghp_me", "somebody", {"contents": "write", "metadata": "read"})
+    finding = examined()["github"]
+    assert finding["status"] == "problem"
+    assert "missing: contents: write" in finding["found"]
 
 
 def test_a_token_of_somebody_who_may_not_write_there_is_a_problem(

@@ -199,7 +199,9 @@ def test_what_owners_do_to_pull_requests_is_followed(
     bot.clear_log()
     hubbot("run", *ONLY, "--send")
     assert states()["me/child"] == "unpublished: closed"
-    hubbot("run", *ONLY, "--send", "--since", "all")
+    assert (
+        hubbot("run", *ONLY, "--send", "--since", "all", "--json").json["discovered"]["known"] == 2
+    )
     assert writes() == []
     assert hubbot("status", "--json").json["pull_requests"] == {"closed": 1, "withdrawn": 1}
 

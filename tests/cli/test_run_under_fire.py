@@ -4,6 +4,7 @@
 run for benchmarks/RESULTS.md); the suite has fewer.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -208,7 +209,10 @@ def test_a_hub_of_thousands_that_fails_is_worked_through_and_every_model_account
     assert sum(states.values()) == len(variants)
     assert {code for (state, code) in states if state == "recorded"} <= {"cap-day", "cap-owner"}
 
-    # Measured once each: one file of features for each checkpoint and split.
+    # Measured once each, over all passes: those with a record, and the one that was refused.
+    with sqlite3.connect(small_bot) as ledger:
+        told = [json.loads(row[0]) for row in ledger.execute("SELECT summary FROM passes")]
+    assert sum(one["n_measured"] for one in told) == len(variants) + 1
     assert len(list(environment.glob("*/child-*.yaml"))) == 0
     assert len(list(environment.glob("all-MiniLM-L6-v2/*--child-*.yaml"))) == len(variants)
 
