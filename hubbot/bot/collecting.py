@@ -56,7 +56,7 @@ from hubbot.records.checkpoint_rows import OPEN_STATES, CheckpointRow, State
 from hubbot.records.filed import take_over_filed
 from hubbot.records.measured import write_probed
 from hubbot.records.pass_rows import BotLedger, ReferenceKey
-from hubbot.records.store import record_file
+from hubbot.records.store import is_record_of
 from hubbot.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
@@ -266,7 +266,9 @@ def _unchanged(
     is_known = find_architecture(result.architecture) is not None and bool(result.weights_digest)
     is_known = is_known and row.weights_digest == result.weights_digest
     folder = work.settings.records_dir
-    if not is_known or not record_file(folder, result.architecture, row.model).exists():
+    if not is_known or not is_record_of(
+        folder, result.architecture, row.model, weights_digest=row.weights_digest
+    ):
         raise RejectedError(
             "it is said to have the weights that were measured before, yet there is no record of "
             "them here"

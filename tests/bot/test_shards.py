@@ -27,7 +27,9 @@ from hubbot.hub.files import combine_digests
 from hubbot.localhub.server import LocalHub
 from hubbot.records.checkpoint_rows import ListedRow
 from hubbot.records.pass_rows import BotLedger, ReferenceKey
+from hubbot.records.store import write_record
 from hubbot.settings import BotSettings, DownloadSettings, GithubSettings, Settings
+from tests.records.probed import a_probed_record
 
 ARCHITECTURE = "all-MiniLM-L6-v2"
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
@@ -259,9 +261,7 @@ def card_only(hub: LocalHub, settings: Settings, tmp_path: Path) -> Path:
         for text in (b"1", b"2")
     )
     fill(settings, listed("you/original"))
-    record = settings.records_dir / ARCHITECTURE / "me--known.yaml"
-    record.parent.mkdir(parents=True)
-    record.write_text("only looked for")
+    write_record(a_probed_record("me/known", "b" * 40, digest), settings.records_dir)
     with BotLedger(settings.ledger_file) as ledger:
         ledger.note_checkpoint(
             "me/known", "seen", weights_digest=digest, measured_revision="b" * 40
@@ -444,10 +444,12 @@ def test_weights_whose_record_is_lost_are_planned_as_if_never_measured(
             "me/a", "seen", weights_digest="sha256:a", measured_revision="b" * 40
         )
     plan(1, tmp_path / "lost", settings=settings)
-    record = settings.records_dir / ARCHITECTURE / "me--a.yaml"
-    record.parent.mkdir(parents=True)
-    record.write_text("only looked for")
+    write_record(a_probed_record("me/a", "b" * 40, "sha256:other"), settings.records_dir)
+    plan(1, tmp_path / "of others", settings=settings)
+    write_record(a_probed_record("me/a", "b" * 40, "sha256:a"), settings.records_dir)
     plan(1, tmp_path / "kept", settings=settings)
-    lost, kept = (lists_of(tmp_path / name)[0].models[0] for name in ("lost", "kept"))
+    names = ("lost", "of others", "kept")
+    lost, of_others, kept = (lists_of(tmp_path / name)[0].models[0] for name in names)
     assert (lost.weights_digest, lost.measured_revision) == ("", "")
+    assert (of_others.weights_digest, of_others.measured_revision) == ("", "")
     assert (kept.weights_digest, kept.measured_revision) == ("sha256:a", "b" * 40)

@@ -1,6 +1,7 @@
 """The page of a pass, also of one that ends early; settings that would end it late. No probes."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,20 @@ def test_a_hub_that_cannot_say_what_the_token_may_stops_no_pass(
     assert ran.code == 0, ran.err
     assert "whether the token may write is not known yet" in ran.err
     assert ran.json["discovered"]["pages"] > 0
+
+
+@pytest.mark.parametrize(("ahead_h", "is_told"), [(0.5, False), (5.0, True)])
+def test_a_clock_behind_the_ledger_is_told(
+    hub: LocalHub, hubbot: Callable[..., Any], ledger: Path, ahead_h: float, is_told: bool
+) -> None:
+    with BotLedger(ledger) as opened:
+        opened.note_pull_request("model", "you/m", "https://hub.example/1", state="merged")
+    with sqlite3.connect(ledger) as raw:
+        raw.execute("UPDATE pull_requests SET opened = opened + ?", (3600 * ahead_h,))
+    ran = hubbot("run", *ALONE, "--json")
+    told = [problem for problem in ran.json["problems"] if "the clock is" in problem]
+    assert bool(told) is is_told
+    assert not told or "5.0 hours behind what the ledger holds" in told[0]
 
 
 def test_a_bot_whose_last_pass_failed_ends_with_the_errors_code_and_says_why(
