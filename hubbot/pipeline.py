@@ -44,6 +44,7 @@ from hubbot.schema import (
     DataSplit,
     ProbeResult,
     Protocol,
+    RemoteCheckpoint,
     SplitName,
 )
 from hubbot.settings import Settings, load_settings
@@ -264,9 +265,8 @@ def annotate(
     Args:
         model: Hub id, or ``id@revision``.
         record: File of a finished score record; None measures first.
-        is_trusted: Whether the machine that wrote ``record`` is trusted; of another only numbers
-            are taken, if they hold.
-        max_train: As for ``probe``; of a record that is not trusted, what it has to be measured by.
+        is_trusted: Whether ``record`` is; of another only numbers are taken, if they hold.
+        max_train: As for ``probe``; what a record that is not trusted has to be measured by.
         send: Whether to write to the Hub; without it nothing is written there.
         confirm: Asked once, with a sentence, before writing to somebody else's repository.
         settings: Read from flags, environment and file where None.
@@ -287,18 +287,13 @@ def annotate(
     if reason is not None:
         return left_alone(remote.model, reason)
     account = writing_account(settings, remote, is_sending=send, confirm=confirm)
-    if record is not None:
-        scores = fitting_record(record, remote, settings)
-        if not is_trusted:
-            from hubbot.bot.handed_over import take_numbers
-
-            scores = take_numbers(scores, record, settings, max_train=max_train)
-    else:
+    if record is None:
         pinned = f"{remote.model}@{remote.revision}"
         scores = _record_anew(pinned, max_train=max_train, settings=settings, report=report)
-    change = propose(scores, card, head, settings)
+    else:
+        scores = _given(record, remote, settings, is_trusted=is_trusted, max_train=max_train)
     published = publish_change(
-        change,
+        propose(scores, card, head, settings),
         rebuild=lambda text, parent: (
             None if is_opted_out(text) else propose(scores, text, parent, settings)
         ),
@@ -314,6 +309,21 @@ def annotate(
         diff="" if published.change is None else diff(published.change.old, published.change.new),
         record=scores.plain(),
     )
+
+
+def _given(
+    path: Path,
+    remote: RemoteCheckpoint,
+    settings: Settings,
+    *,
+    is_trusted: bool,
+    max_train: int | None,
+) -> "Record":
+    """Read a record; of one that is not trusted, take nothing but its numbers."""
+    from hubbot.bot.handed_over import take_numbers
+
+    record = fitting_record(path, remote, settings)
+    return record if is_trusted else take_numbers(record, path, settings, max_train=max_train)
 
 
 def _record_anew(

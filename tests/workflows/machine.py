@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,7 @@ class Machine:
         replaced: Mapping[str, str] | None = None,
         default_shell: str | None = None,
         limit_s: float = 600.0,
+        job_limit_s: float | None = None,
     ) -> None:
         """Make the machine's folders.
 
@@ -77,6 +79,9 @@ class Machine:
             replaced: Script to run in place of a named step's, such as an installation.
             default_shell: The workflow's ``defaults.run.shell``.
             limit_s: Seconds after which a step is killed.
+            job_limit_s: Seconds after which the job is cancelled, as after ``timeout-minutes``: the
+                step that runs is ended, and of the others only those run that ask for it. None:
+                never.
         """
         self.workspace, self.temp, home = (folder / name for name in ("work", "temp", "home"))
         for made in (self.workspace, self.temp, home):
@@ -97,17 +102,18 @@ class Machine:
         }
         self.actions, self.replaced = actions, dict(replaced or {})
         self.default_shell, self.limit_s = default_shell, limit_s
-        self.has_failed = False
+        self.end = None if job_limit_s is None else time.monotonic() + job_limit_s
+        self.has_failed = self.is_cancelled = False
         self.results: list[StepResult] = []
 
     @property
     def functions(self) -> Mapping[str, Callable[..., Any]]:
-        """The functions of expressions; nobody cancels a run here."""
+        """The functions of expressions; only its timeout cancels a job here."""
         return {
-            "success": lambda: not self.has_failed,
-            "failure": lambda: self.has_failed,
+            "success": lambda: not (self.has_failed or self.is_cancelled),
+            "failure": lambda: self.has_failed and not self.is_cancelled,
             "always": lambda: True,
-            "cancelled": lambda: False,
+            "cancelled": lambda: self.is_cancelled,
             "fromJSON": json.loads,
         }
 
@@ -118,7 +124,7 @@ class Machine:
         return interpolate(value, {**self.context, **more}, self.functions)
 
     def work_off(self, steps: Sequence[Mapping[str, Any]]) -> str:
-        """Run the steps and return ``success`` or ``failure``."""
+        """Run the steps and return ``success``, ``failure`` or ``cancelled``."""
         for number, step in enumerate(steps):
             unknown = set(step) - STEP_KEYS
             if unknown:
@@ -126,6 +132,8 @@ class Machine:
             result = self._step(step, number)
             self.results.append(result)
             self.has_failed = self.has_failed or result.result == "failure"
+        if self.is_cancelled:
+            return "cancelled"
         return "failure" if self.has_failed else "success"
 
     def _step(self, step: Mapping[str, Any], number: int) -> StepResult:
@@ -211,13 +219,19 @@ class Machine:
             start_new_session=True,
         ) as process:
             try:
-                stdout, stderr = process.communicate(timeout=self.limit_s)
+                stdout, stderr = process.communicate(timeout=self._seconds_left())
             except subprocess.TimeoutExpired:
+                self.is_cancelled = self.end is not None and time.monotonic() >= self.end
                 # With all that it started, which would hold the pipes open.
                 os.killpg(process.pid, signal.SIGKILL)
                 stdout, stderr = process.communicate()
                 return 124, stdout, f"{stderr}killed after {self.limit_s} s"
         return process.returncode, stdout, stderr
+
+    def _seconds_left(self) -> float:
+        if self.end is None or self.is_cancelled:
+            return self.limit_s
+        return min(self.limit_s, max(0.0, self.end - time.monotonic()))
 
 
 def read_pairs(text: str) -> dict[str, str]:

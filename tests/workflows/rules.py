@@ -86,12 +86,38 @@ def _of_jobs(workflow: Mapping[str, Any]) -> Iterator[str]:
         if SECRET.search(str(job.get("env"))):
             yield f"{name}: a secret for all steps"
         yield from _of_steps(name, job["steps"])
+        if "self-hosted" in job["runs-on"]:
+            yield from _of_keeping(name, job["steps"])
+        if workflow["name"] == "scan" and "environment" in job:
+            yield from _of_checking(name, job["steps"])
+
+
+def _of_keeping(job: str, steps: list[Mapping[str, Any]]) -> Iterator[str]:
+    """A job that runs out of time counts as cancelled; what it finished is kept all the same."""
+    for step in steps:
+        if "actions/upload-artifact" in str(step.get("uses")) and step.get("if") != "always()":
+            yield f"{job}, {step['name']}: lost at the job's timeout"
+
+
+def _of_checking(job: str, steps: list[Mapping[str, Any]]) -> Iterator[str]:
+    """What a check refused is neither used nor kept for the next pass."""
+    checked = False
+    for step in steps:
+        is_asked = "steps.check.outcome == 'success'" in str(step.get("if"))
+        if "hubbot " in str(step.get("run")) and not checked:
+            yield f"{job}, {step['name']}: a ledger that nothing checked"
+        if checked and "if" in step and not is_asked:
+            yield f"{job}, {step['name']}: kept although the check refused it"
+        checked = checked or step.get("id") == "check"
 
 
 def _of_steps(job: str, steps: list[Mapping[str, Any]]) -> Iterator[str]:
     for step in steps:
         name = f"{job}, {step.get('name') or step.get('uses')}"
         action, given = str(step.get("uses")).partition("@")[0], step.get("with") or {}
+        is_off = (step.get("env") or {}).get("HUBBOT_FINETUNE__TRAINS") == "false"
+        if SECRET.search(str(step.get("env"))) and "hubbot " in str(step.get("run")) and not is_off:
+            yield f"{name}: could fine-tune beside a secret"
         if "${{" in str(step.get("run")):
             yield f"{name}: an expression within a script"
         if action == "actions/checkout" and given.get("persist-credentials") is not False:

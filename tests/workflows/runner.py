@@ -32,7 +32,7 @@ class JobResult:
     """What became of one job, or of one job of a matrix."""
 
     result: str
-    """``success``, ``failure`` or ``skipped``."""
+    """``success``, ``failure``, ``cancelled`` or ``skipped``."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Its outputs, for the jobs that need it."""
     matrix: Mapping[str, Any] = field(default_factory=dict)
@@ -77,6 +77,8 @@ class Runner:
     """Scripts to run in place of named steps."""
     limit_s: float = 600.0
     """Seconds after which a step is killed."""
+    job_limits_s: Mapping[str, float] = field(default_factory=dict)
+    """By job, seconds after which it is cancelled, in place of its ``timeout-minutes``."""
     run_number: int = 0
     """Runs so far; the cache is shared among them."""
 
@@ -180,6 +182,7 @@ class Runner:
                 replaced=self.replaced,
                 default_shell=((workflow.get("defaults") or {}).get("run") or {}).get("shell"),
                 limit_s=self.limit_s,
+                job_limit_s=self.job_limits_s.get(name),
             )
             for variables in (workflow.get("env"), job.get("env")):
                 filled = {key: machine.fill(value) for key, value in (variables or {}).items()}
@@ -216,7 +219,8 @@ def _needs(job: Mapping[str, Any]) -> list[str]:
 def _needed(results: Sequence[JobResult]) -> dict[str, Any]:
     """Return what ``needs`` says of a job; of a matrix, all together."""
     kinds = {result.result for result in results}
-    result = next(kind for kind in ("failure", "skipped", "success") if kind in kinds)
+    kind_of_all = ("failure", "cancelled", "skipped", "success")
+    result = next(kind for kind in kind_of_all if kind in kinds)
     return {"result": result, "outputs": results[-1].outputs}
 
 

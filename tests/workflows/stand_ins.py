@@ -6,6 +6,7 @@ refuses the others.
 
 import fnmatch
 import os
+import re
 import shutil
 from collections.abc import Mapping, Set
 from pathlib import Path
@@ -68,7 +69,11 @@ class Storage:
         return {}
 
     def download(self, machine: Machine, given: Given) -> Given:
-        """Copy one artifact into the folder, or each that fits into a folder of its name."""
+        """Copy one artifact into the folder, or each that fits into a folder of its name.
+
+        As with the real one since its version 5, one that fits alone gets no folder of its own,
+        and that none fits is no error.
+        """
         _only(given, {"name", "pattern", "path"})
         target = _inside(machine, given.get("path", "."))
         if "name" in given:
@@ -77,9 +82,15 @@ class Storage:
                 raise ActionError(f"there is no artifact named {given['name']}")
             shutil.copytree(found, target, dirs_exist_ok=True)
             return {}
-        for found in sorted(self.artifacts.iterdir()):
-            if fnmatch.fnmatchcase(found.name, given["pattern"]):
-                shutil.copytree(found, target / found.name, dirs_exist_ok=True)
+        patterns = _alternatives(given["pattern"])
+        fitting = [
+            found
+            for found in sorted(self.artifacts.iterdir())
+            if any(fnmatch.fnmatchcase(found.name, pattern) for pattern in patterns)
+        ]
+        for found in fitting:
+            place = target if len(fitting) == 1 else target / found.name
+            shutil.copytree(found, place, dirs_exist_ok=True)
         return {}
 
     def restore(self, machine: Machine, given: Given) -> Given:
@@ -111,6 +122,14 @@ def set_up_python(machine: Machine, given: Given) -> Given:
     if shutil.which("python", path=machine.environment["PATH"]) is None:
         raise ActionError(f"there is no python on {machine.environment['PATH']}")
     return {}
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """Return the patterns that one with braces stands for, ``{a,b}*`` for ``a*`` and ``b*``."""
+    match = re.fullmatch(r"([^{}]*)\{([^{}]*)\}([^{}]*)", pattern)
+    if match is None:
+        return [pattern]
+    return [f"{match[1]}{inner}{match[3]}" for inner in match[2].split(",")]
 
 
 def _only(given: Given, understood: Set[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from hubbot.localhub.server import LocalHub
 from tests.workflows.machine import StepResult
@@ -59,6 +60,43 @@ def test_a_model_is_measured_without_the_token_and_proposed_with_it(
     (again,) = runner.run(ANNOTATE)["propose"]
     assert "Nothing to do: the scores stand there already." in again.step("Propose").stdout
     assert len(writes(hub)) == before
+
+
+def forging(edit: str) -> str:
+    """Return the script that measures, with an edit of the record after it."""
+    jobs = YAML(typ="safe").load(ANNOTATE.read_text("utf-8"))["jobs"]
+    (script,) = [
+        str(one["run"]) for one in jobs["measure"]["steps"] if one.get("name") == "Measure"
+    ]
+    end = 'exit "$code"'
+    assert script.rstrip().endswith(end)
+    return script.rstrip().removesuffix(end) + f"sed -i '{edit}' records/*/*.yaml\n"
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        ("s/^prediction_note:.*/prediction_note: Buy [this](http:..evil.example)!/", None),
+        ("s/^flags:.*/flags: [Buy this]/", "a flag that hubbot does not set: Buy this"),
+        ("s/^date:.*/date: 9999-12-31/", "it is of 9999-12-31"),
+        ('s/^weights_digest:.*/weights_digest: ""/', "other weights"),
+    ],
+)
+def test_nothing_but_numbers_of_a_runner_reaches_the_card(
+    runner: Runner, hub: LocalHub, edit: str, why: str | None
+) -> None:
+    runner.inputs = {"model": "me/child", "send": True}
+    runner.replaced = {**runner.replaced, "Measure": forging(edit)}
+    done = runner.run(ANNOTATE)
+    assert_went_well(done["measure"][0])
+    propose = done["propose"][0].step("Propose")
+    if why is not None:
+        assert (propose.result, why in propose.stderr) == ("failure", True), propose.stderr
+        assert writes(hub) == []
+        return
+    assert_went_well(done["propose"][0])
+    (opened,) = hub.pull_requests("me/child")
+    assert "evil" not in opened.diff + opened.description
 
 
 def test_without_send_nothing_is_proposed(runner: Runner, hub: LocalHub) -> None:
@@ -159,3 +197,32 @@ def test_a_data_set_is_fine_tuned_without_the_token_and_proposed_from_the_ledger
     assert opened.author == "me"
     assert len(cells(measure)) == 4
     assert cells(propose) == cells(measure), "nothing was trained beside the token"
+
+
+def test_where_a_fine_tuning_is_missing_nothing_is_trained_beside_the_token(
+    runner: Runner, hub: LocalHub, films: Any
+) -> None:
+    files = {f"{split}.csv": path for split, path in films.files.items()}
+    hub.add_dataset("me/films", {"README.md": b"# Films\n", **files})
+    runner.inputs = {
+        **{"dataset": "me/films", "architecture": "all-MiniLM-L6-v2", "seeds": "2"},
+        **{"model": "me/child", "send": True},
+    }
+    empty = "from hubbot.records.ledger import *; Ledger(Path('ledger/ledger.sqlite')).close()"
+    script = f'mkdir -p ledger; python -c "from pathlib import Path; {empty}"'
+    runner.replaced = {**runner.replaced, "Measure": script}
+    (propose,) = runner.run(SENSITIVITY)["propose"]
+    assert "taken over: 0" in propose.step("Take the fine-tunings over").stderr
+    assert "nothing is fine-tuned here" in propose.step("Propose").stderr
+    assert cells(propose) == []
+    assert writes(hub) == []
+
+
+def test_a_ledger_that_hubbot_did_not_write_is_not_opened_beside_the_token(
+    runner: Runner, hub: LocalHub
+) -> None:
+    runner.inputs = {"dataset": "me/films", "architecture": "all-MiniLM-L6-v2", "send": True}
+    runner.replaced = {**runner.replaced, "Measure": "mkdir ledger; date > ledger/ledger.sqlite"}
+    (propose,) = runner.run(SENSITIVITY)["propose"]
+    assert "no ledger of hubbot's" in propose.step("Take the fine-tunings over").stderr
+    assert propose.step("Propose").result == "skipped"

@@ -54,3 +54,19 @@ def test_the_limits_that_the_pages_name_are_those_of_the_workflow() -> None:
     (row,) = re.findall(r"^\| `HUBBOT_BUDGET_MINUTES` \|.*\| (\d+) \|$", OPERATORS, re.MULTILINE)
     assert f"'{row}'" in scan["env"]["HUBBOT_BOT__BUDGET_MINUTES"]
     assert int(row) < minutes
+
+
+@pytest.mark.parametrize(("name", "job"), [("scan", "measure"), ("sensitivity", "measure")])
+def test_what_measures_is_told_to_end_before_its_job_is_ended(name: str, job: str) -> None:
+    text = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text("utf-8")
+    most = YAML(typ="safe").load(text)["jobs"][job]["timeout-minutes"]
+    (minutes, grace), *more = {
+        (int(minutes), int(grace))
+        for grace, minutes in re.findall(r"timeout --foreground --kill-after=(\d+)m (\d+)m", text)
+    }
+    assert not more
+    assert minutes + grace + 10 <= most, "time to install, and to hand over"
+    if name == "scan":
+        assert f"({minutes} - float" in text
+        assert f"at most {minutes - 10}; below the job's {most} " in OPERATORS
+        assert f"ended after {minutes} minutes" in " ".join(OPERATORS.split())

@@ -62,10 +62,26 @@ def test_an_action_has_the_same_hash_wherever_it_is_used() -> None:
             "measure: a secret for all steps",
         ),
         (
-            "  HUBBOT_RECORDS_DIR: cards/scores",
+            "  HUBBOT_RECORDS_DIR: ledger/scores",
             "  HF_TOKEN: ${{ secrets.HF_TOKEN }}",
             "a secret for all jobs",
         ),
+        (
+            '          HUBBOT_FINETUNE__TRAINS: "false"\n',
+            "",
+            "collect, Collect: could fine-tune beside a secret",
+        ),
+        (
+            "        if: always()\n",
+            "        if: ${{ !cancelled() }}\n",
+            "measure, Keep the results: lost at the job's timeout",
+        ),
+        (
+            "always() && steps.check.outcome == 'success' }}\n        uses: actions/cache/save",
+            "always() }}\n        uses: actions/cache/save",
+            "collect, Keep the ledger for the next pass: kept although the check refused it",
+        ),
+        ("        id: check\n", "", "collect, Collect: a ledger that nothing checked"),
     ],
 )
 def test_a_workflow_that_breaks_a_rule_is_found(old: str, new: str, problem: str) -> None:

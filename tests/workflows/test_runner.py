@@ -169,16 +169,37 @@ def test_checkout_and_artifacts_copy_files_between_machines(runner: Runner) -> N
           runs-on: x
           steps:
             - uses: actions/download-artifact@v8
-              with: {pattern: shard-*, path: all}
+              with: {pattern: "{shard-*,other}", path: all}
             - uses: actions/download-artifact@v8
               with: {name: shard-0, path: one}
             - run: find . -type f | sort
         """,
     )
     assert results["take"][0].steps[2].stdout.split() == [
+        "./all/other/deep/README.md",
         "./all/shard-0/deep/README.md",
         "./one/deep/README.md",
     ]
+
+
+def test_an_artifact_that_fits_alone_gets_no_folder_and_that_none_fits_is_no_error(
+    runner: Runner,
+) -> None:
+    job = one_job(
+        runner,
+        """\
+        - run: mkdir out && touch out/x
+        - uses: actions/upload-artifact@v7
+          with: {name: shard-0, path: out}
+        - uses: actions/download-artifact@v8
+          with: {pattern: shard-*, path: all}
+        - uses: actions/download-artifact@v8
+          with: {pattern: none-*, path: none}
+        - run: find all -type f && ls
+        """,
+    )
+    assert job.result == "success"
+    assert job.steps[4].stdout.split() == ["all/x", "all", "out"]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +244,35 @@ def test_a_step_that_hangs_is_killed_and_fails(runner: Runner) -> None:
     runner.limit_s = 0.5
     job = one_job(runner, "- run: sleep 20 | cat")
     assert (job.result, job.steps[0].stderr) == ("failure", "killed after 0.5 s")
+
+
+def test_a_job_that_runs_out_of_time_is_cancelled_and_only_what_always_runs_runs(
+    runner: Runner,
+) -> None:
+    runner.job_limits_s = {"first": 0.5}
+    results = run(
+        runner,
+        """\
+        first:
+          runs-on: x
+          steps:
+            - run: sleep 20
+            - run: echo no
+            - if: ${{ !cancelled() }}
+              run: echo no
+            - if: always()
+              run: echo yes
+        last:
+          needs: first
+          if: ${{ !cancelled() && needs.first.result == 'cancelled' }}
+          runs-on: x
+          steps: []
+        """,
+    )
+    (first,), (last,) = results["first"], results["last"]
+    assert first.result == "cancelled"
+    assert [step.result for step in first.steps] == ["failure", "skipped", "skipped", "success"]
+    assert last.result == "success", "the run itself is not cancelled"
 
 
 @pytest.mark.parametrize(
