@@ -160,6 +160,12 @@ class _Passes:
         """Return the seconds until the next one is due; 0 where it is, or is overdue."""
         return max(0.0, self.begun + self.every_s - time.monotonic())
 
+    def wait(self) -> None:
+        """Sleep until the next one is due, or for a while where that is long."""
+        pause = self.left_s()
+        self.health.write("waiting", next_in_s=round(pause, 1))
+        time.sleep(min(pause, _LONGEST_SLEEP_S))
+
     def due(self) -> datetime.datetime:
         """Return when the next one is due by the local clock as it is set now."""
         now = datetime.datetime.now()  # noqa: DTZ005 - as the schedule package compares it
@@ -186,7 +192,7 @@ def bot(
 
     Args:
         every: Time between two beginnings, such as ``6h``.
-        architectures: As for ``run``, and so are the others.
+        architectures: As for ``run``, and so are those that are not named here.
         budget: Of each pass.
         send: Whether pull requests are opened.
         health_file: JSON that is written anew as things change; None: beside the ledger.
@@ -222,9 +228,7 @@ def bot(
         try:
             scheduler.run_all()
             while most_passes is None or health.passes < most_passes:
-                pause = passes.left_s()
-                health.write("waiting", next_in_s=round(pause, 1))
-                time.sleep(min(pause, _LONGEST_SLEEP_S))
+                passes.wait()
                 # The package goes by the local clock, which may have been set meanwhile.
                 job.next_run = passes.due()
                 scheduler.run_pending()

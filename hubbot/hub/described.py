@@ -7,7 +7,8 @@ from huggingface_hub import HfApi, constants
 
 from hubbot.errors import CheckpointError
 from hubbot.hub.client import PATIENT, Backoff
-from hubbot.hub.download import _check_caps, _disk_errors, _Fetch, announced_digest
+from hubbot.hub.download import announced_digest
+from hubbot.hub.fetching import Fetch, check_caps, disk_errors
 from hubbot.hub.files import choose_files, folder_name, sizes_of, tokenizer_digest
 from hubbot.hub.view import make_view
 from hubbot.schema import LocalCheckpoint, RemoteCheckpoint
@@ -57,9 +58,9 @@ def describe_checkpoint(
     choice = choose_files(item, sizes_of(remote.files), allow_bin=allow_bin)
     wanted = replace(choice, weights=(), index=None)
     cache = Path(cache_dir or constants.HF_HUB_CACHE)
-    fetch = _Fetch(remote, api, cache, wanted, None, backoff)
-    _check_caps(item, fetch.missing_bytes, fetch.total_bytes, limits, cache)
-    with _disk_errors(item, cache):
+    fetch = Fetch(remote, api, cache, wanted, None, backoff)
+    check_caps(item, fetch.missing_bytes, fetch.total_bytes, limits, cache)
+    with disk_errors(item, cache):
         paths = {name: fetch.file(name) for name in wanted.names}
         view = view_dir / folder_name(remote.model) / remote.revision
         folder = make_view(view, paths)

@@ -2,20 +2,18 @@
 
 import json
 import logging
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, constants, metadata_load, try_to_load_from_cache
+from huggingface_hub import HfApi, constants, metadata_load
 
-from hubbot.errors import CheckpointError, RemoteError, StorageError
+from hubbot.errors import CheckpointError
 from hubbot.hub.checkpoints import declared_base_models
-from hubbot.hub.client import PATIENT, Backoff, retrying
+from hubbot.hub.client import PATIENT, Backoff
 from hubbot.hub.downloads import mark_download
+from hubbot.hub.fetching import Fetch, Progress, check_caps, disk_errors
 from hubbot.hub.files import (
     INDEX,
     Choice,
@@ -28,17 +26,12 @@ from hubbot.hub.files import (
     sizes_of,
     tokenizer_digest,
 )
-from hubbot.hub.view import NO_ROOM, make_view
+from hubbot.hub.view import make_view
 from hubbot.printable import printable
 from hubbot.schema import LocalCheckpoint, RemoteCheckpoint
 from hubbot.settings import DownloadSettings
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
-"""Told the bytes that are there and the bytes there will be."""
-
-GIB = 2**30
 
 
 def download_checkpoint(
@@ -80,10 +73,10 @@ def download_checkpoint(
     item = f"{remote.model}@{remote.revision[:10]}"
     choice = choose_files(item, sizes_of(remote.files), allow_bin=allow_bin)
     cache = Path(cache_dir or constants.HF_HUB_CACHE)
-    fetch = _Fetch(remote, api, cache, choice, on_progress, backoff)
-    _check_caps(item, fetch.missing_bytes, fetch.total_bytes, limits, cache)
+    fetch = Fetch(remote, api, cache, choice, on_progress, backoff)
+    check_caps(item, fetch.missing_bytes, fetch.total_bytes, limits, cache)
     view = view_dir / folder_name(remote.model) / remote.revision
-    with _disk_errors(item, cache):
+    with disk_errors(item, cache):
         mark_download(
             view,
             model=remote.model,
@@ -140,7 +133,7 @@ def local_checkpoint(folder: Path, *, view_dir: Path, allow_bin: bool = False) -
     item = f"folder {folder}"
     if not folder.is_dir():
         raise CheckpointError(f"{item}: not a folder; expected one with config.json and weights")
-    with _disk_errors(item, view_dir):
+    with disk_errors(item, view_dir):
         choice = choose_files(item, folder_sizes(folder), allow_bin=allow_bin)
         paths = {name: folder / name for name in choice.names}
         _check_index(item, choice, paths)
@@ -160,160 +153,6 @@ def local_checkpoint(folder: Path, *, view_dir: Path, allow_bin: bool = False) -
         base_models=declared_base_models(header.get("base_model"), ()),
         tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
     )
-
-
-class _Fetch:
-    """Fetches the files of one checkpoint and counts the bytes."""
-
-    def __init__(
-        self,
-        remote: RemoteCheckpoint,
-        api: HfApi,
-        cache: Path,
-        choice: Choice,
-        on_progress: Progress | None,
-        backoff: Backoff,
-    ) -> None:
-        self._remote, self._api, self._cache = remote, api, cache
-        # The client itself tries a download six times; our five on top would last two minutes.
-        self._backoff = replace(backoff, attempts=min(2, backoff.attempts))
-        self._files = {file.path: file for file in remote.files}
-        self._on_progress = on_progress
-        self._done: dict[str, int] = {}
-        sizes = {name: self._files[name].size for name in choice.names}
-        self.total_bytes = sum(sizes.values())
-        self.missing_bytes = sum(size for name, size in sizes.items() if not self._cached(name))
-
-    def lacks_any(self, names: Iterable[str]) -> bool:
-        """Return whether a file is still to be fetched."""
-        return not all(self._cached(name) for name in names)
-
-    def _cached(self, name: str) -> bool:
-        found = try_to_load_from_cache(
-            self._remote.model, name, cache_dir=self._cache, revision=self._remote.revision
-        )
-        return isinstance(found, str)
-
-    def file(self, name: str, *, again: bool = False) -> Path:
-        """Return where a file lies now, fetching it if need be.
-
-        Args:
-            name: File name in the repository.
-            again: Whether to fetch it although it is there.
-        """
-        size = self._files[name].size
-        item = f"{self._remote.model}: file {name}"
-        path = retrying(item, lambda: self._download(name, again), backoff=self._backoff)
-        if path.stat().st_size != size and not again:
-            return self.file(name, again=True)
-        self._count(name, size)
-        return path
-
-    def _download(self, name: str, again: bool) -> Path:
-        try:
-            return Path(
-                self._api.hf_hub_download(
-                    self._remote.model,
-                    name,
-                    revision=self._remote.revision,
-                    cache_dir=self._cache,
-                    force_download=again,
-                    tqdm_class=_counter(lambda done: self._count(name, done)),
-                )
-            )
-        except OSError as error:
-            if type(error) is not OSError or error.errno is not None:
-                raise
-            # The client's word for a file that came in another length than announced.
-            raise RemoteError(
-                f"{self._remote.model}: {printable(error)}", kind="unreachable"
-            ) from error
-
-    def verified_digest(self, name: str) -> str:
-        """Return the hex SHA-256 of a file that has what the Hub announced, fetched twice at most.
-
-        Raises:
-            CheckpointError: If its bytes are still not those announced.
-        """
-        announced = self._files[name].sha256
-        found = sha256_of(self.file(name))
-        if announced is not None and found != announced:
-            logger.warning("%s: %s is damaged, fetching it again", self._remote.model, name)
-            found = sha256_of(self.file(name, again=True))
-        if announced is not None and found != announced:
-            raise CheckpointError(
-                f"{self._remote.model}: {name} has SHA-256 {found}, the Hub announced "
-                f"{printable(announced)}; it is not used"
-            )
-        return found
-
-    def _count(self, name: str, done: int) -> None:
-        self._done[name] = done
-        if self._on_progress is not None:
-            self._on_progress(sum(self._done.values()), self.total_bytes)
-
-
-def _counter(count: Callable[[int], None]) -> type:
-    """Return what the client takes for a progress bar; it draws nothing and counts bytes.
-
-    Args:
-        count: Told the bytes that are there.
-
-    Source:
-        The methods that huggingface_hub 2.4's own stand-in, ``_AggregatedTqdm``, has.
-    """
-
-    class Counter:
-        def __init__(self, *_: object, **options: Any) -> None:
-            self._done = int(options.get("initial") or 0)
-
-        def __enter__(self) -> "Counter":
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return None
-
-        def update(self, n: float | None = 1) -> None:
-            self._done += int(n or 0)
-            count(self._done)
-
-        def close(self) -> None: ...
-
-        def update_transfer(self, n: float | None = 1) -> None: ...
-
-        def set_postfix_str(self, *_: object, **__: object) -> None: ...
-
-        def set_transfer_postfix_str(self, *_: object, **__: object) -> None: ...
-
-    return Counter
-
-
-def _check_caps(item: str, missing: int, total: int, limits: DownloadSettings, cache: Path) -> None:
-    if total > limits.max_gb * GIB:
-        raise CheckpointError(
-            f"{item}: {total / GIB:.2f} GiB to fetch, expected at most {limits.max_gb:g}; "
-            "raise download.max_gb to take it"
-        )
-    standing = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
-    left = shutil.disk_usage(standing).free - missing
-    if missing and left < limits.min_free_gb * GIB:
-        raise StorageError(
-            f"{item}: {missing / GIB:.2f} GiB to fetch would leave {max(left, 0) / GIB:.2f} GiB "
-            f"free in {cache}, expected at least {limits.min_free_gb:g}; make room there, point "
-            "HF_HOME at a larger disk, or lower download.min_free_gb"
-        )
-
-
-@contextmanager
-def _disk_errors(item: str, folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            text = "the disk is full; make room there or point HF_HOME at a larger disk"
-        else:
-            text = f"{printable(error)}; check that this user may read and write there"
-        raise StorageError(f"{item}: {folder}: {text}, then run the same command again") from error
 
 
 def _check_index(item: str, choice: Choice, paths: Mapping[str, Path]) -> None:

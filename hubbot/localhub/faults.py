@@ -3,7 +3,7 @@
 import re
 import threading
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 FaultKind = Literal["status", "drop", "slow", "truncate", "html", "empty"]
 When = Literal["before", "after"]
@@ -50,6 +50,15 @@ class _Rule:
     skip: int
 
 
+class Use(TypedDict, total=False):
+    """When a rule applies."""
+
+    times: int | None
+    """How often; None for ever; once where it is left out."""
+    skip: int
+    """Fitting requests that pass before it."""
+
+
 @dataclass(slots=True)
 class Faults:
     """The queue of rules; the first one that fits a request is used up by it.
@@ -62,10 +71,9 @@ class Faults:
     _rules: list[_Rule] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(
-        self, method: str, path: str, fault: Fault, *, times: int | None = 1, skip: int = 0
-    ) -> None:
+    def add(self, method: str, path: str, fault: Fault, **use: Unpack[Use]) -> None:
         """Queue any fault."""
+        times, skip = use.get("times", 1), use.get("skip", 0)
         with self._lock:
             self._rules.append(_Rule(method, re.compile(path), fault, times, skip))
 
@@ -76,13 +84,10 @@ class Faults:
         status: int = 503,
         *,
         when: When = "before",
-        times: int | None = 1,
-        skip: int = 0,
+        **use: Unpack[Use],
     ) -> None:
         """Answer with an error status, before or after the effect."""
-        self.add(
-            method, path, Fault(kind="status", status=status, when=when), times=times, skip=skip
-        )
+        self.add(method, path, Fault(kind="status", status=status, when=when), **use)
 
     def limit_rate(
         self,
@@ -91,8 +96,7 @@ class Faults:
         *,
         reset_s: int | None = None,
         retry_after_s: int | None = None,
-        times: int | None = 1,
-        skip: int = 0,
+        **use: Unpack[Use],
     ) -> None:
         """Answer 429: with RateLimit headers, with Retry-After, or with neither."""
         headers: list[tuple[str, str]] = []
@@ -107,13 +111,13 @@ class Faults:
             headers=tuple(headers),
             message="We had to rate limit you, try again later",
         )
-        self.add(method, path, fault, times=times, skip=skip)
+        self.add(method, path, fault, **use)
 
-    def stale(self, method: str, path: str, *, times: int | None = 1, skip: int = 0) -> None:
+    def stale(self, method: str, path: str, **use: Unpack[Use]) -> None:
         """Answer 412 as if the branch had moved."""
         message = "A commit has happened since. Please refresh and try again."
         fault = Fault(kind="status", status=412, message=message)
-        self.add(method, path, fault, times=times, skip=skip)
+        self.add(method, path, fault, **use)
 
     def drop(
         self,
@@ -121,24 +125,19 @@ class Faults:
         path: str,
         *,
         when: When = "before",
-        times: int | None = 1,
-        skip: int = 0,
+        **use: Unpack[Use],
     ) -> None:
         """Close the connection without an answer, before or after the effect."""
-        self.add(method, path, Fault(kind="drop", when=when), times=times, skip=skip)
+        self.add(method, path, Fault(kind="drop", when=when), **use)
 
-    def slow(
-        self, method: str, path: str, seconds: float, *, times: int | None = 1, skip: int = 0
-    ) -> None:
+    def slow(self, method: str, path: str, seconds: float, **use: Unpack[Use]) -> None:
         """Answer rightly, but so many seconds later."""
-        self.add(method, path, Fault(kind="slow", seconds=seconds), times=times, skip=skip)
+        self.add(method, path, Fault(kind="slow", seconds=seconds), **use)
 
-    def truncate(
-        self, method: str, path: str, keep_bytes: int, *, times: int | None = 1, skip: int = 0
-    ) -> None:
+    def truncate(self, method: str, path: str, keep_bytes: int, **use: Unpack[Use]) -> None:
         """Promise the whole body, send its first bytes and close the connection."""
         fault = Fault(kind="truncate", keep_bytes=keep_bytes)
-        self.add(method, path, fault, times=times, skip=skip)
+        self.add(method, path, fault, **use)
 
     def html(
         self,
@@ -147,12 +146,11 @@ class Faults:
         status: int = 200,
         *,
         when: When = "before",
-        times: int | None = 1,
-        skip: int = 0,
+        **use: Unpack[Use],
     ) -> None:
         """Answer with a page for people, by default as if all were well."""
         fault = Fault(kind="html", status=status, when=when)
-        self.add(method, path, fault, times=times, skip=skip)
+        self.add(method, path, fault, **use)
 
     def empty(
         self,
@@ -161,12 +159,11 @@ class Faults:
         status: int = 200,
         *,
         when: When = "before",
-        times: int | None = 1,
-        skip: int = 0,
+        **use: Unpack[Use],
     ) -> None:
         """Answer without a body, by default as if all were well."""
         fault = Fault(kind="empty", status=status, when=when)
-        self.add(method, path, fault, times=times, skip=skip)
+        self.add(method, path, fault, **use)
 
     def take(self, method: str, target: str) -> Fault | None:
         """Return the fault that a request runs into, and count it."""

@@ -56,6 +56,15 @@ def pair(bot: LocalHub, sound: Files, weights: Callable[..., bytes]) -> LocalHub
 
 
 @pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Caches of the Hub's client and of hubbot that are the test's own; gives the client's."""
+    # The client read its variable when it was imported.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HUBBOT_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "hub"
+
+
+@pytest.fixture
 def states(hubbot: Callable[..., Any]) -> Callable[[], dict[str, str]]:
     """Tell in which state, and why, each model of the ledger is."""
 
@@ -265,12 +274,10 @@ def test_the_next_checkpoint_is_fetched_while_this_one_is_measured(
     pair: LocalHub,
     hubbot: Callable[..., Any],
     environment: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    own_cache: Path,
 ) -> None:
-    monkeypatch.setenv("HUBBOT_CACHE_DIR", str(tmp_path / "cache"))
     hubbot("run", *ONLY)
-    (second,) = tmp_path.glob("cache/checkpoints/me--child/*/config.json")
+    (second,) = own_cache.parent.glob("cache/checkpoints/me--child/*/config.json")
     (first,) = environment.glob("*/me--liked.yaml")
     assert second.parent.stat().st_ctime < first.stat().st_ctime
     assert {path.name for path in environment.glob("*/*.yaml")} == {
@@ -295,11 +302,8 @@ def test_what_cannot_be_fetched_ahead_is_fetched_in_its_turn(
     pair: LocalHub,
     hubbot: Callable[..., Any],
     states: Callable[[], dict[str, str]],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    own_cache: Path,
 ) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     pair.faults.fail("GET", r"/me/child/resolve/.*model.safetensors", 404)
     ran = hubbot("run", *ONLY)
     assert ran.code == 0, ran.err
@@ -311,22 +315,19 @@ def test_fetched_checkpoints_and_features_do_not_pile_up(
     pair: LocalHub,
     hubbot: Callable[..., Any],
     states: Callable[[], dict[str, str]],
+    own_cache: Path,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
-    cache = tmp_path / "hub"
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-    monkeypatch.setenv("HUBBOT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HUBBOT_BOT__KEEP_GB", "0")
     ran = hubbot("run", *ONLY)
     assert ran.code == 0, ran.err
     assert set(states().values()) == {"skipped: base-model", "recorded"}
-    kept = {repo.repo_id for repo in scan_cache_dir(cache).repos}
+    kept = {repo.repo_id for repo in scan_cache_dir(own_cache).repos}
     assert kept == {BASE}, "the base model is needed again and again"
-    assert not list(tmp_path.glob("cache/probes/*/*.np[yz]"))
-    assert [path.name for path in tmp_path.glob("cache/checkpoints/*/*/model.safetensors")] == [
-        "model.safetensors"
-    ]
+    assert not list(own_cache.parent.glob("cache/probes/*/*.np[yz]"))
+    assert [
+        path.name for path in own_cache.parent.glob("cache/checkpoints/*/*/model.safetensors")
+    ] == ["model.safetensors"]
 
     monkeypatch.setenv("HUBBOT_BOT__KEEP_GB", "20")
     pair.commit("me/child", {"model.safetensors": pair.read_file(BASE, "model.safetensors")}, "me")
@@ -341,11 +342,9 @@ def test_a_full_disk_ends_the_pass_and_is_no_fault_of_a_checkpoint(
     bot: LocalHub,
     hubbot: Callable[..., Any],
     states: Callable[[], dict[str, str]],
+    own_cache: Path,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("HUBBOT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HUBBOT_DOWNLOAD__MIN_FREE_GB", "1000000")
     ran = hubbot("run", *ONLY)
     assert ran.code == 1

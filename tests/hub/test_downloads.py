@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,29 +26,38 @@ def api(hub: Any) -> HfApi:
     return make_api("hf_bot", timeout_s=5.0)
 
 
-@pytest.fixture
-def download(api: HfApi, tmp_path: Path) -> Callable[..., LocalCheckpoint]:
-    def run(model: str) -> LocalCheckpoint:
+@dataclass(frozen=True)
+class Shelf:
+    """What lies on disk."""
+
+    api: HfApi
+    folder: Path
+
+    def download(self, model: str) -> LocalCheckpoint:
         return download_checkpoint(
-            resolve_checkpoint(model, api=api),
-            api=api,
+            resolve_checkpoint(model, api=self.api),
+            api=self.api,
             limits=DownloadSettings(min_free_gb=0),
-            view_dir=tmp_path / "views",
-            cache_dir=tmp_path / "cache",
+            view_dir=self.folder / "views",
+            cache_dir=self.folder / "cache",
         )
 
-    return run
+    def fetch_as_others_do(self, model: str) -> Path:
+        cache = self.folder / "cache"
+        return Path(self.api.hf_hub_download(model, "model.safetensors", cache_dir=cache))
+
+    def kept(self) -> list[Kept]:
+        return kept_downloads(self.folder / "views", self.folder / "cache")
+
+    def in_cache(self) -> set[tuple[str, str]]:
+        """Return every checkpoint of the Hub's cache, as the client itself sees it."""
+        found = scan_cache_dir(self.folder / "cache")
+        return {(repo.repo_id, one.commit_hash) for repo in found.repos for one in repo.revisions}
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Callable[[], list[Kept]]:
-    return lambda: kept_downloads(tmp_path / "views", tmp_path / "cache")
-
-
-def in_cache(tmp_path: Path) -> set[tuple[str, str]]:
-    """Return every checkpoint of the Hub's cache, as the client itself sees it."""
-    found = scan_cache_dir(tmp_path / "cache")
-    return {(repo.repo_id, one.commit_hash) for repo in found.repos for one in repo.revisions}
+def shelf(api: HfApi, tmp_path: Path) -> Shelf:
+    return Shelf(api, tmp_path)
 
 
 def weights_on_disk(tmp_path: Path) -> int:
@@ -57,89 +66,70 @@ def weights_on_disk(tmp_path: Path) -> int:
 
 
 def test_what_hubbot_fetched_is_known_with_its_size_and_deleted_altogether(
-    hub: Any,
-    download: Callable[..., LocalCheckpoint],
-    kept: Callable[[], list[Kept]],
-    tmp_path: Path,
+    hub: Any, shelf: Shelf, tmp_path: Path
 ) -> None:
     first, other = hub.add_model("ann/m", FILES), hub.add_model("bob/m", FILES)
-    local = download("ann/m")
-    download("bob/m")
-    found = {one.owner: one for one in kept()}
+    local = shelf.download("ann/m")
+    shelf.download("bob/m")
+    found = {one.owner: one for one in shelf.kept()}
     assert {name: one.n_bytes for name, one in found.items()} == {"ann/m": 5004, "bob/m": 5004}
     assert found["ann/m"].name == f"ann/m@{first[:10]}"
     found["ann/m"].forget()
-    assert in_cache(tmp_path) == {("bob/m", other)}
+    assert shelf.in_cache() == {("bob/m", other)}
     assert not local.folder.exists()
     assert weights_on_disk(tmp_path) == 1
-    assert [one.owner for one in kept()] == ["bob/m"]
+    assert [one.owner for one in shelf.kept()] == ["bob/m"]
 
 
-def test_it_is_fetched_again_when_it_is_wanted_again(
-    hub: Any, download: Callable[..., LocalCheckpoint], kept: Callable[[], list[Kept]]
-) -> None:
+def test_it_is_fetched_again_when_it_is_wanted_again(hub: Any, shelf: Shelf) -> None:
     hub.add_model("ann/m", FILES)
-    before = download("ann/m")
-    (one,) = kept()
+    before = shelf.download("ann/m")
+    (one,) = shelf.kept()
     one.forget()
-    assert download("ann/m") == before
+    assert shelf.download("ann/m") == before
     assert (before.folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
 
 
 def test_what_somebody_else_fetched_is_never_deleted(
-    hub: Any,
-    api: HfApi,
-    download: Callable[..., LocalCheckpoint],
-    kept: Callable[[], list[Kept]],
-    tmp_path: Path,
+    hub: Any, shelf: Shelf, tmp_path: Path
 ) -> None:
     head = hub.add_model("ann/m", FILES)
-    api.hf_hub_download("ann/m", "model.safetensors", cache_dir=tmp_path / "cache")
-    download("ann/m")
-    assert kept() == []
-    assert in_cache(tmp_path) == {("ann/m", head)}
+    shelf.fetch_as_others_do("ann/m")
+    shelf.download("ann/m")
+    assert shelf.kept() == []
+    assert shelf.in_cache() == {("ann/m", head)}
 
 
 def test_another_revision_keeps_the_weights_that_both_have(
-    hub: Any,
-    api: HfApi,
-    download: Callable[..., LocalCheckpoint],
-    kept: Callable[[], list[Kept]],
-    tmp_path: Path,
+    hub: Any, shelf: Shelf, tmp_path: Path
 ) -> None:
     hub.add_model("ann/m", FILES)
-    download("ann/m")
+    shelf.download("ann/m")
     hub.commit("ann/m", {"README.md": b"# new\n"}, "ann")
-    theirs = api.hf_hub_download("ann/m", "model.safetensors", cache_dir=tmp_path / "cache")
-    (one,) = kept()
+    theirs = shelf.fetch_as_others_do("ann/m")
+    (one,) = shelf.kept()
     one.forget()
-    assert Path(theirs).read_bytes() == FILES["model.safetensors"]
-    assert len(in_cache(tmp_path)) == 1
+    assert theirs.read_bytes() == FILES["model.safetensors"]
+    assert len(shelf.in_cache()) == 1
 
 
 def test_a_checkpoint_that_is_used_again_counts_as_used_now(
-    hub: Any,
-    download: Callable[..., LocalCheckpoint],
-    kept: Callable[[], list[Kept]],
-    tmp_path: Path,
+    hub: Any, shelf: Shelf, tmp_path: Path
 ) -> None:
     hub.add_model("ann/m", FILES)
-    download("ann/m")
+    shelf.download("ann/m")
     (mark,) = tmp_path.glob("views/*/*.fetched")
     os.utime(mark, (1e9, 1e9))
-    assert kept()[0].used == 1e9
-    download("ann/m")
-    assert kept()[0].used == pytest.approx(time.time(), abs=60)
+    assert shelf.kept()[0].used == 1e9
+    shelf.download("ann/m")
+    assert shelf.kept()[0].used == pytest.approx(time.time(), abs=60)
 
 
 def test_a_download_that_was_cut_off_leaves_nothing_for_ever(
-    hub: Any,
-    download: Callable[..., LocalCheckpoint],
-    kept: Callable[[], list[Kept]],
-    tmp_path: Path,
+    hub: Any, shelf: Shelf, tmp_path: Path
 ) -> None:
     hub.add_model("ann/m", FILES)
-    local = download("ann/m")
+    local = shelf.download("ann/m")
     (blobs,) = tmp_path.glob("cache/models--ann--m/blobs")
     old, young = blobs / "aa.incomplete", blobs / "bb.incomplete"
     for piece in (old, young):
@@ -148,7 +138,7 @@ def test_a_download_that_was_cut_off_leaves_nothing_for_ever(
     # As a process leaves it that was killed before anything was whole.
     snapshots = blobs.parent / "snapshots"
     snapshots.rename(tmp_path / "elsewhere")
-    (one,) = kept()
+    (one,) = shelf.kept()
     one.forget()
     assert not old.exists()
     assert young.exists(), "somebody may be writing it"
@@ -156,9 +146,9 @@ def test_a_download_that_was_cut_off_leaves_nothing_for_ever(
 
 
 def test_a_mark_that_is_none_is_left_alone(
-    kept: Callable[[], list[Kept]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    shelf: Shelf, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "views" / "a--b").mkdir(parents=True)
     (tmp_path / "views" / "a--b" / f"{'0' * 40}.fetched").write_text("[]")
-    assert kept() == []
+    assert shelf.kept() == []
     assert "is not what hubbot wrote there" in caplog.text
