@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from hubbot.localhub.server import LocalHub
 from hubbot.records.record import Record
-from hubbot.records.store import write_record
+from hubbot.records.store import parse_record, read_record, write_record
 from tests.workflows.machine import StepResult
 from tests.workflows.runner import JobResult, Runner
 
@@ -151,6 +151,39 @@ def test_over_three_nights_nothing_is_measured_twice_and_what_waited_is_sent(
     assert after.pop(sent) == ("unpublished", "closed")
     assert sorted(after.values()) == [("recorded", "cap-day"), ("seen", "")]
     assert [one.number for one in hub.github.pull_requests(scanner.repository)] == [scores.number]
+
+
+def test_fine_tunings_are_planned_trained_on_a_runner_and_filed(
+    scanner: Runner, hub: LocalHub
+) -> None:
+    scanner.machine_environment = {
+        **scanner.machine_environment,
+        "HUBBOT_BOT__EVALUATIONS_PER_PASS": "1",
+        "HUBBOT_BOT__EVALUATE_TARGETS": "mnli",
+        "HUBBOT_BOT__GAIN_SEEDS": "1",
+        "HUBBOT_BOT__GAIN_TRAIN": "60",
+        "HUBBOT_BOT__GAIN_EPOCHS": "1",
+    }
+    scanner.run(SCAN)  # A checkpoint is measured before its gains are.
+    second = scanner.run(SCAN)
+    folder = scanner.folder / "run-2" / "artifacts" / "plan"
+    (work_list,) = [json.loads(path.read_text()) for path in folder.glob("shard-*.json")]
+    assert [one["model"] for one in work_list["evaluations"]] == ["me/child"]
+    assert work_list["models"] == []
+    (measure,), (collect,) = second["measure"], second["collect"]
+    assert_went_well(measure)
+    assert_went_well(collect)
+    assert "seed 0: train" in measure.step("Measure").stderr
+    assert "seed 0: train" not in collect.step("Collect").stderr
+    assert collect.workspace is not None
+    name = "all-MiniLM-L6-v2/me--child.yaml"
+    kept = read_record(collect.workspace / "ledger" / "scores" / name)
+    assert set(kept.measured) == {"mnli"}
+    (scores,) = hub.github.pull_requests(scanner.repository)
+    filed = hub.github.files(scanner.repository, scores.head)[f"cards/scores/{name}"]
+    assert parse_record(filed if isinstance(filed, str) else filed.decode(), Path(name)) == kept
+    third = scanner.run(SCAN)
+    assert third["plan"][0].outputs["shards"] == "0", "it is not evaluated twice"
 
 
 def test_a_merged_record_of_another_machine_is_taken_over_and_filed_with_an_app(
