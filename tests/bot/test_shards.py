@@ -381,6 +381,23 @@ def test_a_shard_begins_with_the_most_valuable_and_ends_with_what_failed_before(
     ]
 
 
+def test_a_hub_that_is_down_ends_the_work_and_costs_no_attempts(
+    hub: LocalHub, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    fill(settings, *(listed(f"gone/{name}", value=float(ord(name))) for name in "abcd"))
+    plan(1, tmp_path / "plan", settings=settings)
+    hub.faults.fail("GET", "/api/models/gone/", 503, times=None)
+    with pytest.raises(RemoteError):
+        work_off(tmp_path / "plan" / "shard-0.json", tmp_path / "results", settings=settings)
+    results = [
+        ShardResult.model_validate_json(path.read_bytes())
+        for path in sorted((tmp_path / "results").glob("0*.json"))
+    ]
+    expected = [("failed", 0)] * 3 + [("seen", 0)]
+    assert [(one.state, one.attempts) for one in results] == expected
+
+
 def test_the_same_folder_takes_the_same_shard_again(
     planned: Path, settings: Settings, tmp_path: Path, hub: LocalHub
 ) -> None:
